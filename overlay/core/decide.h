@@ -1,0 +1,80 @@
+/*
+ * decide.h - the decision: may this guest use this application now?
+ * In: snapshot, guest, application, circumstances.  Out: a verdict with reason and deciding rule.
+ * Pure: no I/O, no allocation, no locks; zeroed memory denies.
+ */
+#ifndef B2B_DECIDE_H
+#define B2B_DECIDE_H
+
+#include "guest.h"
+#include "snapshot.h"
+
+enum b2b_effect { B2B_DENY = 0, B2B_ALLOW = 1 };
+
+/* Reason codes of design section 5; zero is the one for "something is wrong". */
+enum b2b_reason {
+	B2B_REASON_POLICY_INVALID = 0,
+	B2B_REASON_PARTNER_UNKNOWN,
+	B2B_REASON_INBOUND_USERS,
+	B2B_REASON_INBOUND_APPS,
+	B2B_REASON_OUTBOUND_USERS,
+	B2B_REASON_OUTBOUND_APPS,
+	B2B_REASON_DIRECT_CONNECT,
+	B2B_REASON_NOT_REDEEMED,
+	B2B_REASON_DISABLED,
+	B2B_REASON_NOT_YET_VALID,
+	B2B_REASON_EXPIRED,
+	B2B_REASON_REVIEW_LAPSED,
+	B2B_REASON_NOT_ASSIGNED,
+	B2B_REASON_MFA_REQUIRED,
+	B2B_REASON_DEVICE_REQUIRED,
+	B2B_REASON_TERMS_REQUIRED,
+	B2B_REASON_NETWORK,
+	B2B_REASON_SIGN_IN_TOO_OLD,
+	B2B_REASON_TLS_REQUIRED,
+	B2B_REASON_LABEL,
+	B2B_REASON_NONE, /* allowed */
+	B2B_REASON_COUNT
+};
+const char *b2b_reason_name(enum b2b_reason reason); /* "partner-unknown", ...; "none" */
+
+struct b2b_verdict {
+	enum b2b_effect effect;
+	enum b2b_reason reason;
+	const char *rule; /* DN of the entry that decided; borrowed from snapshot or guest; may be
+			     NULL where there is no such entry (partner-unknown: NULL) */
+	time_t until;     /* an allow holds at most until here (0: no bound from the clock) */
+	const char *half_set; /* DN of a partner whose setting has one half only, or NULL */
+};
+
+/* The circumstances of one decision. */
+struct b2b_context {
+	time_t now;
+	enum b2b_scope scope; /* B2B_COLLAB_IN for guests */
+	bool assigned;        /* the caller found a group of the guest among the assignees */
+	const struct b2b_str *home_groups; /* what home says, where home says it */
+	size_t home_group_count;
+	bool home_groups_known; /* false: who might be in a blocked group is taken to be in it */
+};
+
+/*
+ * Decides.  app: a B2B_RULE_APP of the snapshot, or NULL for the application "directory".
+ * Order: guest record (enabled, redeemed, valid, reviewed), tenant policy, assignment.
+ * A guest that has not redeemed passes "redeemed" where the partner (else the default) has
+ * automatic redemption: its first proof redeems.  Under 200 ns with 10,000 partners and 1,000
+ * applications.  Any thread.
+ */
+struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+			      const struct b2b_rule *app, const struct b2b_context *context);
+
+/* The guest record part alone, for the task: reason is B2B_REASON_NONE while it may go on.
+ * Only disabled, not-yet-valid, expired and review-lapsed are told here, not redemption. */
+enum b2b_reason b2b_decide_record(const struct b2b_guest *guest,
+				  const struct b2b_tenant_policy *tenant, time_t now);
+
+/* Whether an entry with this label (empty: none) may be seen: its rank must not exceed the
+ * guest's clearance (absent: the lowest) nor the application's b2bAppMaxLabel (absent: no cap). */
+bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+		      const struct b2b_rule *app, struct b2b_str label);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * guest.h - a guest's record: what it says, whether it is lawful, when it is next due.
+ * In: a guest's entry (struct b2b_source).  Out: struct b2b_guest for decide.h, the task and
+ * the record keeper.
+ */
+#ifndef B2B_GUEST_H
+#define B2B_GUEST_H
+
+#include "policy.h"
+
+#define B2B_SPONSORS_MAX 5
+
+enum b2b_review { B2B_REVIEW_UNDECIDED = 0, B2B_REVIEW_APPROVED, B2B_REVIEW_DENIED };
+
+/* All strings are borrowed from the source.  Zeroed memory is a guest that may nothing. */
+struct b2b_guest {
+	const char *dn;              /* normalised */
+	struct b2b_str home_tenant;  /* empty: malformed */
+	struct b2b_str home_subject; /* may be empty */
+	enum b2b_idp pinned;         /* B2B_IDP_NONE: the partner's order decides */
+	bool well_formed;            /* every value could be read */
+	bool enabled;                /* b2bAccountEnabled is TRUE */
+	bool accepted;               /* b2bUserState is Accepted */
+	time_t valid_from;           /* 0: no bound */
+	time_t valid_until;          /* 0: absent; see b2b_guest_end */
+	time_t created;              /* createTimestamp, 0: absent */
+	time_t review_due;           /* 0: no open review */
+	enum b2b_review review;
+	time_t next_due; /* as stored, 0: absent */
+	struct b2b_str clearance;
+	size_t sponsor_count;
+};
+
+/* Reads a guest.  *guest_r is filled whatever the content.  What cannot be read leaves well_formed
+ * false, the answer B2B_ERR_INVALID, and error (may be NULL) says "<attribute>: value \"<value>\"
+ * <what is wrong>".  Allocates nothing. */
+enum b2b_err b2b_guest_parse(const struct b2b_source *source, struct b2b_guest *guest_r,
+			     struct b2b_error *error);
+
+/* Whether the record may be written: tenant present, at most five sponsors, keywords known,
+ * validity that ends after it begins.  B2B_ERR_INVALID with the attribute and value. */
+enum b2b_err b2b_guest_check(const struct b2b_source *source, struct b2b_error *error);
+
+/* First moment at which the guest is no longer valid: b2bValidUntil, else createTimestamp plus
+ * the tenant's lifetime, 0 for "no end" (lifetime 0).  Without either it is 1: long past.
+ * tenant may be NULL (defaults). */
+time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant);
+
+/* When the task must next look at the guest: the earliest of its end and an undecided or denied
+ * review's deadline, rounded up to the hour; 0 for never (disabled, or nothing to come).  A denial
+ * without a deadline is overdue from the start. */
+time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * policy.h - policy entries, compiled: our tenant, the default policy, partners, applications.
+ * In: directory entries (struct b2b_source).  Out: immutable, reference-counted rules that
+ * snapshot.h collects and decide.h reads.
+ */
+#ifndef B2B_POLICY_H
+#define B2B_POLICY_H
+
+#include "base.h"
+#include "text.h"
+
+enum b2b_access { /* what a half of a setting says; zero: it is not set */
+		  B2B_ACCESS_UNSET = 0,
+		  B2B_ACCESS_ALLOWED,
+		  B2B_ACCESS_BLOCKED,
+};
+
+enum b2b_scope { /* index into the settings of a rule */
+		 B2B_COLLAB_IN = 0,
+		 B2B_COLLAB_OUT,
+		 B2B_DIRECT_IN,
+		 B2B_DIRECT_OUT,
+		 B2B_SCOPE_COUNT
+};
+
+struct b2b_target {
+	char *value;
+	bool is_group; /* named by b2bGroupTarget too */
+};
+
+struct b2b_half { /* users half or applications half of one setting */
+	enum b2b_access access;
+	bool all; /* no target, or AllUsers / AllApplications among them */
+	struct b2b_target *targets;
+	size_t count;
+};
+
+struct b2b_setting {
+	struct b2b_half users;
+	struct b2b_half apps;
+};
+
+enum b2b_tristate { B2B_UNSET = 0, B2B_NO, B2B_YES };
+
+struct b2b_settings {
+	struct b2b_setting scope[B2B_SCOPE_COUNT];
+	enum b2b_tristate trust_mfa, trust_compliant_device, trust_hybrid_joined;
+	enum b2b_tristate auto_redeem_in, auto_redeem_out, sync_in;
+};
+
+enum b2b_idp { /* bits */
+	       B2B_IDP_NONE = 0,
+	       B2B_IDP_OIDC = 1,
+	       B2B_IDP_SAML = 2,
+	       B2B_IDP_LDAP = 4,
+	       B2B_IDP_PASSCODE = 8,
+};
+
+struct b2b_partner {
+	char *tenant_id; /* lower case */
+	struct b2b_settings settings;
+	enum b2b_idp idps[4]; /* in order, B2B_IDP_NONE ends */
+	unsigned idp_mask;
+	char **home_uris; /* in order; count home_uri_count */
+	size_t home_uri_count;
+	char *home_bind_dn; /* pattern or NULL */
+	bool home_start_tls;
+	char *home_ca_file; /* or NULL */
+};
+
+struct b2b_app {
+	char *id;	    /* b2bAppId, else cn; lower case */
+	char **service_dns; /* normalised DNs */
+	size_t service_dn_count;
+	char **listeners;
+	size_t listener_count;
+	struct b2b_cidr *peers;
+	size_t peer_count;
+	char **audiences;
+	size_t audience_count;
+	bool assignment_required;
+	char **assignees; /* normalised DNs, sorted by strcmp */
+	size_t assignee_count;
+	char **scopes; /* normalised DNs */
+	size_t scope_count;
+	char *max_label; /* or NULL */
+};
+
+enum b2b_guest_access { B2B_SEES_RESTRICTED = 0, B2B_SEES_LIMITED, B2B_SEES_MEMBER };
+
+struct b2b_tenant_policy {
+	char *tenant_id;  /* or NULL */
+	char *guest_base; /* normalised DN or NULL */
+	unsigned guest_lifetime_days, review_interval_days, review_duration_days;
+	unsigned invitation_lifetime_days, delete_grace_days, inactivity_days;
+	enum b2b_guest_access guest_access; /* limited where the entry says nothing */
+	bool require_tls;		    /* true where the entry says nothing */
+	char **labels;			    /* lowest first */
+	size_t label_count;
+	char *default_label; /* or NULL: the lowest */
+};
+
+enum b2b_rule_kind {
+	B2B_RULE_NONE = 0,
+	B2B_RULE_TENANT,
+	B2B_RULE_DEFAULT,
+	B2B_RULE_PARTNER,
+	B2B_RULE_APP
+};
+
+/* One compiled policy entry.  Immutable once made; shared by snapshots. */
+struct b2b_rule {
+	enum b2b_rule_kind kind;
+	_Atomic unsigned refs;	/* use ref and unref */
+	char *dn;		/* normalised */
+	bool invalid;		/* it did not parse: whoever it governs is denied */
+	struct b2b_error error; /* why */
+	union {
+		struct b2b_tenant_policy tenant;
+		struct b2b_settings defaults;
+		struct b2b_partner partner;
+		struct b2b_app app;
+	} u;
+};
+
+/*
+ * Compiles an entry.  On B2B_ERR_INVALID error says "<attribute>: value \"<value>\" <what is
+ * wrong>" and *rule_r is still a rule, marked invalid, that carries at least kind, dn, and what
+ * identifies it (tenant id, application id, service DNs, listeners, peers) as far as it could be
+ * read, so that a caller who may not refuse the entry can deny by it.  NULL only without memory.
+ * Caller releases with b2b_rule_unref.  Any thread.
+ *
+ * Refused: an unknown keyword; a Target without its Access; AllUsers or AllApplications in the
+ * wrong half; all users blocked while applications are allowed, or the reverse, within one
+ * setting; a b2bGroupTarget that is no users target; both domain lists; a bad domain, CIDR, URL,
+ * bind name pattern, boolean, number; ldap among b2bIdp without b2bHomeUri; plain ldap:// without
+ * StartTLS to a host that is not loopback; a CA file without an absolute path; a label order with
+ * a duplicate or with a prefix missing, a default label out of order; an application without
+ * b2bAppId and with several cn; any value with a NUL byte or that is empty.
+ */
+enum b2b_err b2b_rule_compile(enum b2b_rule_kind kind, const struct b2b_source *source,
+			      struct b2b_rule **rule_r, struct b2b_error *error);
+struct b2b_rule *b2b_rule_ref(struct b2b_rule *rule); /* returns rule; NULL is passed through */
+void b2b_rule_unref(struct b2b_rule **rule);	      /* sets NULL; accepts NULL */
+
+/* "oidc", "saml", "ldap", "passcode" without regard to case; B2B_IDP_NONE for others. */
+enum b2b_idp b2b_idp_parse(struct b2b_str value);
+
+#endif

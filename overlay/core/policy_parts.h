@@ -1,0 +1,21 @@
+/*
+ * policy_parts.h - what policy.c and its parts share; nobody else includes it.
+ * In: a reader on a policy entry.  Out: the part of a rule that the entry describes.
+ */
+#ifndef B2B_POLICY_PARTS_H
+#define B2B_POLICY_PARTS_H
+
+#include "policy.h"
+#include "read.h"
+
+/* All fill memory that is zeroed, and go on after a mistake (see read.h). */
+void b2b_policy_read_settings(struct b2b_reader *reader, struct b2b_settings *settings);
+void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy *tenant);
+void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *partner);
+void b2b_policy_read_app(struct b2b_reader *reader, struct b2b_app *app);
+
+void b2b_policy_free_settings(struct b2b_settings *settings);
+/* Reads a text and puts it in lower case (ASCII). */
+bool b2b_policy_read_id(struct b2b_reader *reader, enum b2b_attr attr, char **id_r);
+
+#endif

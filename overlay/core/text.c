@@ -1,0 +1,430 @@
+/*
+ * text.c - strings, times, booleans, numbers, networks and URLs.
+ * In: attribute values, of any bytes.
+ * Out: plain values for policy.c, guest.c and the hooks; refused is what is not understood whole.
+ */
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_SECS 86400
+
+bool b2b_str_equal(struct b2b_str a, struct b2b_str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.s, b.s, a.len) == 0);
+}
+
+bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (b2b_lower(a.s[i]) != b2b_lower(b.s[i]))
+			return false;
+	return true;
+}
+
+struct b2b_str b2b_str_of(const char *s)
+{
+	struct b2b_str str = { s, s ? strlen(s) : 0 };
+
+	return str;
+}
+
+char *b2b_str_dup(struct b2b_str value)
+{
+	char *copy = malloc(value.len + 1);
+
+	if (!copy)
+		return NULL;
+	if (value.len)
+		memcpy(copy, value.s, value.len);
+	copy[value.len] = '\0';
+	return copy;
+}
+
+static int digit_value(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : -1;
+}
+
+static int hex_value(char c)
+{
+	int digit = digit_value(c);
+
+	c = b2b_lower(c);
+	return digit >= 0 ? digit : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool is_blank(int c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Reads a string the way b2b_str_similar sees it. */
+struct folder {
+	struct b2b_str rest;
+	int pending; /* read already and next in turn; 0: none, for a NUL never waits */
+	bool glued;  /* what came last swallows blanks */
+};
+
+/* The next character with escapes undone and in lower case, -1 at the end. */
+static int folder_take(struct b2b_str *rest)
+{
+	char c;
+	size_t used = 1;
+
+	if (rest->len == 0)
+		return -1;
+	c = rest->s[0];
+	if (c == '\\' && rest->len >= 3 && hex_value(rest->s[1]) >= 0 &&
+	    hex_value(rest->s[2]) >= 0) {
+		c = (char)(hex_value(rest->s[1]) * 16 + hex_value(rest->s[2]));
+		used = 3;
+	} else if (c == '\\' && rest->len >= 2) {
+		c = rest->s[1];
+		used = 2;
+	}
+	rest->s += used;
+	rest->len -= used;
+	return (unsigned char)(c == ';' ? ',' : b2b_lower(c));
+}
+
+static bool swallows_blanks(int c)
+{
+	return c == ',' || c == '=' || c == '+';
+}
+
+static int folder_next(struct folder *folder)
+{
+	int c = folder->pending;
+	bool blank;
+
+	folder->pending = 0;
+	if (c == 0)
+		c = folder_take(&folder->rest);
+	blank = is_blank(c);
+	while (is_blank(c))
+		c = folder_take(&folder->rest);
+	if (blank && !folder->glued && c > 0 && !swallows_blanks(c)) {
+		folder->pending = c;
+		folder->glued = true;
+		return ' ';
+	}
+	folder->glued = swallows_blanks(c);
+	return c;
+}
+
+bool b2b_str_similar(struct b2b_str a, struct b2b_str b)
+{
+	struct folder x = { a, 0, true }, y = { b, 0, true };
+
+	for (;;) {
+		int c = folder_next(&x);
+
+		if (c != folder_next(&y))
+			return false;
+		if (c == -1)
+			return true;
+	}
+}
+
+/* Takes exactly count digits off the front. */
+static bool take_digits(struct b2b_str *rest, size_t count, int *number_r)
+{
+	int number = 0;
+
+	if (rest->len < count)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		int digit = digit_value(rest->s[i]);
+
+		if (digit < 0)
+			return false;
+		number = number * 10 + digit;
+	}
+	rest->s += count;
+	rest->len -= count;
+	*number_r = number;
+	return true;
+}
+
+static bool starts_with_digit(const struct b2b_str *rest)
+{
+	return rest->len > 0 && digit_value(rest->s[0]) >= 0;
+}
+
+/* A number of at most max_digits digits and nothing else, without leading zeros. */
+static bool whole_number(struct b2b_str value, size_t max_digits, int *number_r)
+{
+	size_t digits = value.len;
+
+	if (digits == 0 || digits > max_digits || (digits > 1 && value.s[0] == '0'))
+		return false;
+	return take_digits(&value, digits, number_r);
+}
+
+struct clock_face {
+	int year, month, day, hour, minute, second;
+};
+
+static bool is_leap(int year)
+{
+	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
+static int days_in_month(int year, int month)
+{
+	static const int days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+
+	return month == 2 && is_leap(year) ? 29 : days[month - 1];
+}
+
+static int64_t seconds_of(const struct clock_face *face)
+{
+	int years = face->year - 1;
+	/* 719162: days from 0001-01-01 to 1970-01-01 in the Gregorian calendar */
+	int64_t days = (int64_t)years * 365 + years / 4 - years / 100 + years / 400 - 719162;
+
+	for (int month = 1; month < face->month; month++)
+		days += days_in_month(face->year, month);
+	days += face->day - 1;
+	return days * DAY_SECS + (int64_t)face->hour * 3600 + (int64_t)face->minute * 60 +
+	       face->second;
+}
+
+/* YYYYMMDDHH[MM[SS]] */
+static bool take_clock_face(struct b2b_str *rest, struct clock_face *face_r)
+{
+	struct clock_face face = { 0 };
+
+	if (!take_digits(rest, 4, &face.year) || !take_digits(rest, 2, &face.month) ||
+	    !take_digits(rest, 2, &face.day) || !take_digits(rest, 2, &face.hour))
+		return false;
+	if (starts_with_digit(rest)) {
+		if (!take_digits(rest, 2, &face.minute))
+			return false;
+		if (starts_with_digit(rest) && !take_digits(rest, 2, &face.second))
+			return false;
+	}
+	if (face.year < 1970 || face.month < 1 || face.month > 12 || face.day < 1 ||
+	    face.day > days_in_month(face.year, face.month))
+		return false;
+	if (face.hour > 23 || face.minute > 59 || face.second > 60) /* 60: a leap second */
+		return false;
+	*face_r = face;
+	return true;
+}
+
+/* [(.|,)digits] */
+static bool skip_fraction(struct b2b_str *rest)
+{
+	if (rest->len == 0 || (rest->s[0] != '.' && rest->s[0] != ','))
+		return true;
+	rest->s++;
+	rest->len--;
+	if (!starts_with_digit(rest))
+		return false;
+	while (starts_with_digit(rest)) {
+		rest->s++;
+		rest->len--;
+	}
+	return true;
+}
+
+/* Z, or (+|-)HH[MM], and the end. */
+static bool take_zone(struct b2b_str rest, int *offset_secs_r)
+{
+	int hours, minutes = 0;
+	char sign;
+
+	if (rest.len == 1 && rest.s[0] == 'Z') {
+		*offset_secs_r = 0;
+		return true;
+	}
+	if (rest.len == 0 || (rest.s[0] != '+' && rest.s[0] != '-'))
+		return false;
+	sign = rest.s[0];
+	rest.s++;
+	rest.len--;
+	if (!take_digits(&rest, 2, &hours) || (rest.len && !take_digits(&rest, 2, &minutes)))
+		return false;
+	if (rest.len || hours > 23 || minutes > 59)
+		return false;
+	*offset_secs_r = (hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
+	return true;
+}
+
+enum b2b_err b2b_time_parse(struct b2b_str value, time_t *time_r)
+{
+	struct clock_face face;
+	int offset_secs;
+	int64_t seconds;
+
+	if (!take_clock_face(&value, &face) || !skip_fraction(&value) ||
+	    !take_zone(value, &offset_secs))
+		return B2B_ERR_INVALID;
+	seconds = seconds_of(&face) - offset_secs;
+	if (seconds < 0 || (int64_t)(time_t)seconds != seconds)
+		return B2B_ERR_INVALID;
+	*time_r = (time_t)seconds;
+	return B2B_OK;
+}
+
+static void put_number(char *text, size_t digits, int number)
+{
+	while (digits-- > 0) {
+		text[digits] = (char)('0' + number % 10);
+		number /= 10;
+	}
+}
+
+void b2b_time_format(time_t when, char text_r[B2B_TIME_SIZE])
+{
+	static const int64_t last = 253402300799; /* 9999-12-31 23:59:59 */
+	int64_t seconds = when < 0 ? 0 : (int64_t)when > last ? last : (int64_t)when;
+	int days = (int)(seconds / DAY_SECS), clock = (int)(seconds % DAY_SECS);
+	int year = 1970, month = 1;
+
+	for (; days >= (is_leap(year) ? 366 : 365); year++)
+		days -= is_leap(year) ? 366 : 365;
+	for (; days >= days_in_month(year, month); month++)
+		days -= days_in_month(year, month);
+	put_number(text_r, 4, year);
+	put_number(text_r + 4, 2, month);
+	put_number(text_r + 6, 2, days + 1);
+	put_number(text_r + 8, 2, clock / 3600);
+	put_number(text_r + 10, 2, clock / 60 % 60);
+	put_number(text_r + 12, 2, clock % 60);
+	text_r[14] = 'Z';
+	text_r[15] = '\0';
+}
+
+time_t b2b_time_round_up_hour(time_t when)
+{
+	time_t past = when % 3600;
+
+	if (past == 0)
+		return when;
+	return past < 0 ? when - past : when - past + 3600;
+}
+
+enum b2b_err b2b_bool_parse(struct b2b_str value, bool *flag_r)
+{
+	bool yes = b2b_str_equal(value, b2b_str_of("TRUE"));
+
+	if (!yes && !b2b_str_equal(value, b2b_str_of("FALSE")))
+		return B2B_ERR_INVALID;
+	*flag_r = yes;
+	return B2B_OK;
+}
+
+enum b2b_err b2b_days_parse(struct b2b_str value, unsigned *days_r)
+{
+	int days;
+
+	if (!whole_number(value, 5, &days) || days > 36500)
+		return B2B_ERR_INVALID;
+	*days_r = (unsigned)days;
+	return B2B_OK;
+}
+
+/* Copies to a buffer that ends in NUL; false if it does not fit or has a NUL of its own. */
+static bool copy_text(struct b2b_str value, char *text_r, size_t text_bytes)
+{
+	if (value.len == 0 || value.len >= text_bytes || memchr(value.s, '\0', value.len))
+		return false;
+	memcpy(text_r, value.s, value.len);
+	text_r[value.len] = '\0';
+	return true;
+}
+
+static enum b2b_err parse_addr(struct b2b_str value, struct b2b_addr *addr_r, bool *v4_r)
+{
+	struct b2b_addr addr = { { 0 }, true };
+	char text[INET6_ADDRSTRLEN];
+
+	if (!copy_text(value, text, sizeof text))
+		return B2B_ERR_INVALID;
+	*v4_r = inet_pton(AF_INET, text, addr.bytes + 12) == 1;
+	if (*v4_r)
+		addr.bytes[10] = addr.bytes[11] = 0xff;
+	else if (inet_pton(AF_INET6, text, addr.bytes) != 1)
+		return B2B_ERR_INVALID;
+	*addr_r = addr;
+	return B2B_OK;
+}
+
+enum b2b_err b2b_addr_parse(struct b2b_str value, struct b2b_addr *addr_r)
+{
+	bool v4;
+
+	return parse_addr(value, addr_r, &v4);
+}
+
+static bool has_host_bits(const struct b2b_cidr *cidr)
+{
+	for (unsigned bit = cidr->prefix_bits; bit < 128; bit++)
+		if (cidr->net.bytes[bit / 8] & (0x80u >> bit % 8))
+			return true;
+	return false;
+}
+
+enum b2b_err b2b_cidr_parse(struct b2b_str value, struct b2b_cidr *cidr_r)
+{
+	const char *slash = value.len ? memchr(value.s, '/', value.len) : NULL;
+	struct b2b_str net = value, bits;
+	struct b2b_cidr cidr = { { { 0 }, false }, 128 };
+	int prefix;
+	bool v4;
+
+	if (slash)
+		net.len = (size_t)(slash - value.s);
+	if (parse_addr(net, &cidr.net, &v4) != B2B_OK)
+		return B2B_ERR_INVALID;
+	if (slash) {
+		bits.s = slash + 1;
+		bits.len = value.len - net.len - 1;
+		if (!whole_number(bits, 3, &prefix) || prefix > (v4 ? 32 : 128))
+			return B2B_ERR_INVALID;
+		cidr.prefix_bits = (unsigned)prefix + (v4 ? 96u : 0u);
+	}
+	if (has_host_bits(&cidr))
+		return B2B_ERR_INVALID;
+	*cidr_r = cidr;
+	return B2B_OK;
+}
+
+bool b2b_cidr_contains(const struct b2b_cidr *cidr, const struct b2b_addr *addr)
+{
+	unsigned bytes = cidr->prefix_bits / 8, bits = cidr->prefix_bits % 8;
+
+	if (!cidr->net.set || !addr->set || cidr->prefix_bits > 128)
+		return false;
+	if (memcmp(cidr->net.bytes, addr->bytes, bytes) != 0)
+		return false;
+	return bits == 0 || ((cidr->net.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - bits)) == 0;
+}
+
+bool b2b_ordered_parse(struct b2b_str value, unsigned *index_r, struct b2b_str *rest_r)
+{
+	const char *end = value.len ? memchr(value.s, '}', value.len) : NULL;
+	struct b2b_str number;
+	int index;
+
+	*index_r = 0;
+	*rest_r = value;
+	if (!end || value.s[0] != '{')
+		return false;
+	number.s = value.s + 1;
+	number.len = (size_t)(end - number.s);
+	if (!whole_number(number, 9, &index))
+		return false;
+	*index_r = (unsigned)index;
+	rest_r->s = end + 1;
+	rest_r->len = value.len - number.len - 2;
+	return true;
+}

@@ -1,0 +1,142 @@
+/*
+ * text_url.c - addresses of home servers.
+ * In: one URL as it stands in b2bHomeUri.
+ * Out: struct b2b_url for policy.c, which weighs it, and for the client that connects.
+ */
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+static bool take_prefix(struct b2b_str *rest, const char *prefix)
+{
+	struct b2b_str head = {rest->s, strlen(prefix)};
+
+	if (rest->len < head.len || !b2b_str_equal_nocase(head, b2b_str_of(prefix)))
+		return false;
+	rest->s += head.len;
+	rest->len -= head.len;
+	return true;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_name_character(char c)
+{
+	char lower = b2b_lower(c);
+
+	return is_digit(c) || (lower >= 'a' && lower <= 'z') || c == '-' || c == '_';
+}
+
+/* Labels of 1 to 63 characters between single dots. */
+static bool is_host_name(const char *host)
+{
+	size_t label = 0;
+
+	if (strlen(host) > 253)
+		return false;
+	for (const char *c = host; *c; c++) {
+		if (*c == '.' && (label == 0 || c[1] == '\0'))
+			return false;
+		if (*c != '.' && (!is_name_character(*c) || (label == 0 && *c == '-')))
+			return false;
+		label = *c == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return *host != '\0';
+}
+
+/* Resolvers read "127.1", "0x7f.1" and "2130706433" as addresses; only the plain form is one. */
+static bool looks_like_number(const char *host)
+{
+	const char *dot = strrchr(host, '.');
+	const char *last = dot ? dot + 1 : host;
+
+	return strspn(last, "0123456789") == strlen(last) ||
+	       (last[0] == '0' && b2b_lower(last[1]) == 'x');
+}
+
+static bool check_host(struct b2b_url *url, bool bracketed)
+{
+	unsigned char v4[4], v6[16];
+	static const unsigned char loopback_v6[16] = {[15] = 1};
+
+	if (bracketed) {
+		if (inet_pton(AF_INET6, url->host, v6) != 1)
+			return false;
+		url->loopback = memcmp(v6, loopback_v6, sizeof v6) == 0;
+		return true;
+	}
+	if (!is_host_name(url->host))
+		return false;
+	if (inet_pton(AF_INET, url->host, v4) == 1)
+		url->loopback = v4[0] == 127;
+	else if (looks_like_number(url->host))
+		return false;
+	else
+		url->loopback =
+			b2b_str_equal_nocase(b2b_str_of(url->host), b2b_str_of("localhost"));
+	return true;
+}
+
+static bool take_host(struct b2b_str *rest, struct b2b_url *url)
+{
+	bool bracketed = rest->len > 0 && rest->s[0] == '[';
+	size_t skip = bracketed ? 1 : 0, length = 0;
+
+	rest->s += skip;
+	rest->len -= skip;
+	while (length < rest->len && (bracketed ? rest->s[length] != ']'
+						: rest->s[length] != ':' && rest->s[length] != '/'))
+		length++;
+	if (length == 0 || length >= sizeof url->host || memchr(rest->s, '\0', length) ||
+	    (bracketed && length == rest->len))
+		return false;
+	memcpy(url->host, rest->s, length);
+	url->host[length] = '\0';
+	rest->s += length + skip;
+	rest->len -= length + skip;
+	return check_host(url, bracketed);
+}
+
+static bool take_port(struct b2b_str *rest, struct b2b_url *url)
+{
+	unsigned port = 0;
+	size_t digits = 0;
+
+	if (rest->len == 0 || rest->s[0] != ':')
+		return true;
+	rest->s++;
+	rest->len--;
+	for (; digits < rest->len && is_digit(rest->s[digits]); digits++) {
+		if (digits == 5 || (digits == 0 && rest->s[0] == '0'))
+			return false;
+		port = port * 10 + (unsigned)(rest->s[digits] - '0');
+	}
+	rest->s += digits;
+	rest->len -= digits;
+	url->port = port;
+	return digits > 0 && port <= 65535;
+}
+
+enum b2b_err b2b_url_parse(struct b2b_str value, struct b2b_url *url_r)
+{
+	struct b2b_url url = {.port = 389};
+
+	if (take_prefix(&value, "ldaps://")) {
+		url.tls = true;
+		url.port = 636;
+	} else if (!take_prefix(&value, "ldap://")) {
+		return B2B_ERR_INVALID;
+	}
+	if (!take_host(&value, &url) || !take_port(&value, &url))
+		return B2B_ERR_INVALID;
+	if (value.len > 1 || (value.len == 1 && value.s[0] != '/'))
+		return B2B_ERR_INVALID;
+	*url_r = url;
+	return B2B_OK;
+}

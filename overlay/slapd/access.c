@@ -1,0 +1,115 @@
+/*
+ * access.c - the access hook: what a guest, or an application's service account, may not see.
+ * In: every access check of every operation on every database.  Out: 0, "as if it were not
+ * there", or SLAP_CB_CONTINUE: slapd's own access control decides.  It never grants.
+ *
+ * The hook stands in both roles: the frontend's is asked inside a backend's own operation, the
+ * database's in syncprov's persist phase.
+ */
+#include "glue.h"
+
+/* Whether an entry is an ancestor of what the guest may see.  A search may start there, or a
+ * program that searches from the suffix would find nothing; the entry itself stays hidden. */
+static bool is_way_to(const struct b2b_passage *p, const struct berval *ndn)
+{
+	if (dnIsSuffix(&p->ndn, ndn))
+		return true;
+	for (const struct berval *scope = p->scopes; scope && !BER_BVISNULL(scope); scope++) {
+		if (dnIsSuffix(scope, ndn))
+			return true;
+	}
+	return false;
+}
+
+static bool in_scope(const struct b2b_passage *p, const struct berval *ndn)
+{
+	for (const struct berval *scope = p->scopes; scope && !BER_BVISNULL(scope); scope++) {
+		if (dnIsSuffix(ndn, scope))
+			return true;
+	}
+	return false;
+}
+
+static bool label_permits(const struct b2b_passage *p, Entry *e)
+{
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(p->tenant);
+	const struct b2b_rule *app = p->app_dn ? b2b_snapshot_rule(snapshot, p->app_dn) : NULL;
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_str label = { NULL, 0 };
+	bool permits = !p->app_dn || app; /* the application is gone: nothing is known */
+
+	source.value(e, B2B_ATTR_LABEL, 0, &label);
+	permits = permits && b2b_decide_label(snapshot, &p->guest, app, label);
+	b2b_snapshot_unref(&snapshot);
+	return permits;
+}
+
+static bool is_ours(const AttributeDescription *desc)
+{
+	return !strncasecmp(desc->ad_type->sat_cname.bv_val, "b2b", 3);
+}
+
+static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *desc,
+		       slap_access_t access)
+{
+	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)
+		return false;
+	if (!dnIsSuffix(&e->e_nname, &p->tenant->be->be_nsuffix[0]))
+		return false;
+	if (ACL_LEVEL(access) > ACL_READ)
+		return false;
+	if (dn_match(&e->e_nname, &p->ndn))
+		return true;
+	if (p->access == B2B_SEES_MEMBER || in_scope(p, &e->e_nname))
+		return !(is_ours(desc) && b2b_map_is_guest(e)) && label_permits(p, e);
+	return desc == slap_schema.si_ad_entry && ACL_LEVEL(access) == ACL_SEARCH &&
+	       is_way_to(p, &e->e_nname);
+}
+
+/* Whether an application's service account finds this guest. */
+static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
+	struct b2b_guest guest;
+	bool sees = true;
+
+	if (!tenant)
+		return true;
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
+	const struct b2b_rule *app = b2b_snapshot_app_by_service(snapshot, b2b_map_str(&p->ndn));
+	if (app) {
+		struct b2b_source source = b2b_map_source(e);
+
+		b2b_guest_parse(&source, &guest, NULL);
+		sees = b2b_passage_decide(op, tenant, snapshot, &guest, app).effect == B2B_ALLOW;
+	}
+	b2b_snapshot_unref(&snapshot);
+	return sees;
+}
+
+int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
+		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp)
+{
+	struct b2b_passage here, *p;
+
+	if (!b2b_tenants)
+		return SLAP_CB_CONTINUE;
+	/* no password of ours and no SASL mapping makes anybody a guest */
+	if (op->o_tag == LDAP_REQ_BIND || op->o_is_auth_check)
+		return b2b_map_is_guest(e) ? 0 : SLAP_CB_CONTINUE;
+	p = b2b_passage_find(op);
+	if (!p) {
+		if (be_isroot(op))
+			return SLAP_CB_CONTINUE;
+		b2b_passage_judge(op, &here);
+		p = &here;
+	}
+	if (p->who == B2B_WHO_GUEST)
+		return guest_sees(p, e, desc, access) ? SLAP_CB_CONTINUE : 0;
+	if (!p->service || !b2b_map_is_guest(e) || be_isroot(op))
+		return SLAP_CB_CONTINUE;
+	/* an application may invite: what it is about to add cannot be hidden from it */
+	if (op->o_tag == LDAP_REQ_ADD && e == op->ora_e)
+		return SLAP_CB_CONTINUE;
+	return service_sees(op, p, e) ? SLAP_CB_CONTINUE : 0;
+}

@@ -1,0 +1,242 @@
+/*
+ * gate.c - overlay "b2bgate" on the frontend: the door every operation of every connection passes.
+ * In: binds (SASL too) and all operations.  Out: sessions; a guest's operation judged again, refused
+ * or let on with its passage; answers that tell hidden and missing entries apart made alike.
+ */
+#include "glue.h"
+
+#define B2B_OID "2.25.197761738801757102242170991844305268053"
+
+bool b2b_gate_is_open;
+static slap_overinst b2b_gate;
+
+static ConfigTable gate_options[] = { { NULL, NULL, 0, 0, 0, ARG_IGNORED } };
+
+static ConfigOCs gate_classes[] = {
+	{ .co_def = "( " B2B_OID ".6.2 NAME 'olcB2bGateConfig' "
+		    "DESC 'The door for guests of partner organisations, on the frontend' "
+		    "SUP olcOverlayConfig )",
+	  .co_type = Cft_Overlay,
+	  .co_table = gate_options },
+	{ .co_def = NULL }
+};
+
+/* --- operations --- */
+
+/* A hidden entry answers noSuchObject without a matched DN, a missing one with: make them alike. */
+static int hide_matched(Operation *op, SlapReply *rs)
+{
+	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
+		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
+			ch_free((char *)rs->sr_matched);
+			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
+		}
+		rs->sr_matched = NULL;
+	}
+	return SLAP_CB_CONTINUE;
+}
+
+static void push_hide_matched(Operation *op)
+{
+	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+
+	cb->sc_response = hide_matched;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
+}
+
+/* Controls a guest may send; any other, critical or not, is refused: what a control that is not
+ * known here lets its user see is not known either. */
+static const char *const guest_controls[] = {
+	LDAP_CONTROL_PAGEDRESULTS, LDAP_CONTROL_MANAGEDSAIT, LDAP_CONTROL_SUBENTRIES,
+	LDAP_CONTROL_VALUESRETURNFILTER, LDAP_CONTROL_X_DOMAIN_SCOPE,
+	LDAP_CONTROL_X_SESSION_TRACKING,
+};
+
+static bool has_other_control(Operation *op)
+{
+	for (LDAPControl **c = op->o_ctrls; c && *c; c++) {
+		bool known = false;
+
+		for (size_t i = 0; i < sizeof(guest_controls) / sizeof(guest_controls[0]); i++)
+			known = known || !strcmp((*c)->ldctl_oid, guest_controls[i]);
+		if (!known)
+			return true;
+	}
+	return false;
+}
+
+/* Extended operations a guest may use; writing is not among a guest's rights at all. */
+static bool is_guest_operation(Operation *op)
+{
+	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
+	static const struct berval cancel = BER_BVC(LDAP_EXOP_CANCEL);
+	static const struct berval starttls = BER_BVC(LDAP_EXOP_START_TLS);
+
+	switch (op->o_tag) {
+	case LDAP_REQ_SEARCH:
+	case LDAP_REQ_COMPARE:
+		return true;
+	case LDAP_REQ_EXTENDED:
+		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
+		       bvmatch(&op->ore_reqoid, &starttls);
+	default:
+		return false;
+	}
+}
+
+static int refuse(Operation *op, SlapReply *rs, int err, const char *text)
+{
+	slap_overinst *on = (slap_overinst *)op->o_bd->bd_info;
+
+	op->o_bd->bd_info = (BackendInfo *)on->on_info;
+	send_ldap_error(op, rs, err, text);
+	op->o_bd->bd_info = (BackendInfo *)on;
+	return rs->sr_err;
+}
+
+static int refuse_verdict(Operation *op, SlapReply *rs, const struct b2b_passage *passage)
+{
+	char text[64];
+
+	b2b_map_log_denial(op, &passage->guest, passage->app_id, &passage->verdict);
+	snprintf(text, sizeof(text), "b2b: %s", b2b_reason_name(passage->verdict.reason));
+	return refuse(op, rs, LDAP_UNWILLING_TO_PERFORM, text);
+}
+
+/* Whether the connection itself belongs to a guest, whatever name the operation runs under. */
+static bool is_guest_in_disguise(Operation *op)
+{
+	struct b2b_session session;
+	struct berval ndn = op->o_ndn;
+
+	if (!op->o_conn || op->o_conn->c_conn_idx < 0 || bvmatch(&op->o_conn->c_ndn, &ndn) ||
+	    BER_BVISEMPTY(&op->o_conn->c_ndn))
+		return false;
+	op->o_ndn = op->o_conn->c_ndn;
+	b2b_session_find(op, &session);
+	op->o_ndn = ndn;
+	return session.who == B2B_WHO_GUEST;
+}
+
+static int gate_operation(Operation *op, SlapReply *rs)
+{
+	if (!b2b_tenants)
+		return SLAP_CB_CONTINUE;
+	if (is_guest_in_disguise(op))
+		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
+			      "b2b: guests may not use proxied authorization");
+	struct b2b_passage *passage = b2b_passage_enter(op);
+	if (passage->who == B2B_WHO_GUEST) {
+		if (passage->verdict.effect != B2B_ALLOW)
+			return refuse_verdict(op, rs, passage);
+		if (!is_guest_operation(op))
+			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
+				      "b2b: guests may not use this operation");
+		if (has_other_control(op))
+			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
+				      "b2b: guests may not use this control");
+		push_hide_matched(op);
+	} else if (passage->service) {
+		push_hide_matched(op);
+	}
+	return SLAP_CB_CONTINUE;
+}
+
+/* --- binds --- */
+
+/* Whether a SASL mechanism of slapd's own is about to make a guest of somebody. */
+static bool is_guest_by_sasl(Operation *op)
+{
+	struct b2b_tenant *tenant;
+
+	if (op->orb_method != LDAP_AUTH_SASL || BER_BVISEMPTY(&op->orb_edn))
+		return false;
+	tenant = b2b_tenant_of(&op->orb_edn);
+	return tenant && b2b_session_is_guest(op, tenant, &op->orb_edn);
+}
+
+static int bind_response(Operation *op, SlapReply *rs)
+{
+	if (rs->sr_type != REP_RESULT && rs->sr_type != REP_SASL)
+		return SLAP_CB_CONTINUE;
+	if (rs->sr_err != LDAP_SUCCESS)
+		return SLAP_CB_CONTINUE;
+	if (is_guest_by_sasl(op)) {
+		Debug(LDAP_DEBUG_STATS,
+		      "b2b: %s guest=\"%s\" verdict=deny: a guest proves itself at home, not by "
+		      "SASL %s\n",
+		      op->o_log_prefix, op->orb_edn.bv_val, op->orb_mech.bv_val);
+		rs->sr_err = LDAP_INVALID_CREDENTIALS;
+		rs->sr_text = NULL;
+		return SLAP_CB_CONTINUE;
+	}
+	b2b_session_bound(op, op->orb_method == LDAP_AUTH_SASL ? &op->orb_edn
+							       : &op->o_conn->c_ndn);
+	return SLAP_CB_CONTINUE;
+}
+
+static int gate_bind(Operation *op, SlapReply *rs)
+{
+	slap_callback *cb;
+
+	if (!b2b_tenants)
+		return SLAP_CB_CONTINUE;
+	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+	cb->sc_response = bind_response;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
+	return SLAP_CB_CONTINUE;
+}
+
+/* --- life --- */
+
+static int gate_db_init(BackendDB *be, ConfigReply *cr)
+{
+	if (SLAP_ISGLOBALOVERLAY(be))
+		return 0;
+	snprintf(cr->msg, sizeof(cr->msg),
+		 "b2b: overlay b2bgate stands on the frontend; on a database stands b2b");
+	Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);
+	return 1;
+}
+
+static int gate_db_open(BackendDB *be, ConfigReply *cr)
+{
+	if (slapMode & SLAP_TOOL_MODE)
+		return 0;
+	b2b_gate_is_open = true;
+	return b2b_session_open();
+}
+
+static int gate_db_close(BackendDB *be, ConfigReply *cr)
+{
+	if (b2b_gate_is_open && b2b_tenants && !slapd_shutdown)
+		Debug(LDAP_DEBUG_ANY, "b2b: the gate was taken away: databases with overlay b2b "
+				      "serve their rootdn alone\n");
+	b2b_gate_is_open = false;
+	b2b_session_close();
+	return 0;
+}
+
+int b2b_gate_register(void)
+{
+	b2b_gate.on_bi.bi_type = "b2bgate";
+	b2b_gate.on_bi.bi_flags = SLAPO_BFLAG_SINGLE;
+	b2b_gate.on_bi.bi_db_init = gate_db_init;
+	b2b_gate.on_bi.bi_db_open = gate_db_open;
+	b2b_gate.on_bi.bi_db_close = gate_db_close;
+	b2b_gate.on_bi.bi_op_bind = gate_bind;
+	b2b_gate.on_bi.bi_op_search = gate_operation;
+	b2b_gate.on_bi.bi_op_compare = gate_operation;
+	b2b_gate.on_bi.bi_op_add = gate_operation;
+	b2b_gate.on_bi.bi_op_delete = gate_operation;
+	b2b_gate.on_bi.bi_op_modify = gate_operation;
+	b2b_gate.on_bi.bi_op_modrdn = gate_operation;
+	b2b_gate.on_bi.bi_extended = gate_operation;
+	b2b_gate.on_bi.bi_access_allowed = b2b_access_allowed;
+	b2b_gate.on_bi.bi_cf_ocs = gate_classes;
+
+	int rc = config_register_schema(gate_options, gate_classes);
+	return rc ? rc : overlay_register(&b2b_gate);
+}

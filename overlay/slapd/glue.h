@@ -1,0 +1,219 @@
+/*
+ * glue.h - what the hooks share: tenants, sessions, passages, the translator.
+ * In: slapd's structures (slap.h).  Out: included by all of overlay/slapd, by nobody else.
+ *
+ * Lock order: tenant->policy_mutex, then tenant->snapshot_mutex; a session stripe is held alone.
+ * policy_mutex alone is held across calls into slapd, and those only read.  The list of tenants
+ * and all configuration change with the pool paused only.
+ */
+#ifndef B2B_GLUE_H
+#define B2B_GLUE_H
+
+#include "portable.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include <ac/string.h>
+#include <ac/time.h>
+
+#include "slap.h"
+
+#include "slap-config.h"
+
+#include "../core/decide.h"
+#include "../core/guest.h"
+#include "../core/snapshot.h"
+#include "home.h"
+
+/* One `overlay b2b`: the tenant of one database. */
+struct b2b_tenant {
+	struct b2b_tenant *next;
+	BackendDB *be; /* the database itself, never a copy of it */
+	bool open;     /* hooks act only while it is; false for ever once closed for good */
+
+	struct berval base, nbase; /* DN of the tenant entry; derived where not configured */
+	bool base_configured;
+	unsigned sweep_interval_secs, sweep_batch;
+	unsigned home_timeout_secs, home_concurrency;
+	char *key_file;
+
+	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
+	struct b2b_snapshot *snapshot;
+	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
+	struct b2b_homes *homes;
+	struct re_s *task;
+	bool repaired;         /* guests without b2bNextDue were looked for since the start */
+	_Atomic unsigned refs; /* the overlay's own, and one for each bind that waits for a home */
+};
+
+extern struct b2b_tenant *b2b_tenants; /* all open tenants */
+
+/* tenant.c */
+int b2b_tenant_register(void);
+/* The tenant whose database holds ndn, or NULL; the longest suffix wins. */
+struct b2b_tenant *b2b_tenant_of(const struct berval *ndn);
+/* A reference on the current policy; release with b2b_snapshot_unref. Never NULL. */
+struct b2b_snapshot *b2b_tenant_snapshot(struct b2b_tenant *tenant);
+void b2b_tenant_publish(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot); /* moved */
+void b2b_tenant_release(struct b2b_tenant **tenant);
+/* Fetches an entry of a tenant's database without regard to access control.  Release with
+ * b2b_entry_release; hold it across nothing that waits.  NULL where there is none. */
+Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
+void b2b_entry_release(Operation *op, struct b2b_tenant *tenant, Entry *e);
+static inline struct b2b_tenant *b2b_tenant_here(Operation *op)
+{
+	return ((slap_overinst *)op->o_bd->bd_info)->on_bi.bi_private;
+}
+/* Answers from a hook of the database role, past the hooks below it; returns err. */
+int b2b_tenant_refuse(Operation *op, SlapReply *rs, int err, const char *text);
+
+/* policy.c: reads policy entries into snapshots */
+/* Compiles the whole policy of a tenant from its database; logs what does not parse. */
+int b2b_policy_load(struct b2b_tenant *tenant);
+/* Reads one entry again after a write and publishes the policy with it, or without. */
+void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
+/* Which kind of rule an entry is by class and place.  B2B_ERR_INVALID: one of our classes where
+ * it has no meaning, or another class where only ours has. */
+enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_kind *kind_r,
+			     struct b2b_error *error);
+enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_error *error);
+
+/* record.c: what a guest's entry must be */
+struct b2b_record_change {
+	const struct b2b_tenant_policy *policy; /* may be NULL: defaults */
+	time_t now;
+	const struct berval *who; /* who writes */
+	bool relaxed;             /* the writer may set what the server alone writes */
+};
+/* A guest as it was read, to be written back only if nobody changed it meanwhile. */
+struct b2b_record_read {
+	struct berval dn, ndn; /* in op's memory */
+	char csn[LDAP_PVT_CSNSTR_BUFSIZE];
+	struct b2b_guest guest;
+	char next_due[B2B_TIME_SIZE]; /* b2bNextDue as it stands; empty: absent */
+};
+/* The tenant's settings, or NULL where its entry is missing or invalid. */
+const struct b2b_tenant_policy *b2b_record_policy(const struct b2b_snapshot *snapshot);
+/* False: there is no such guest. */
+bool b2b_record_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+		     struct b2b_record_read *read_r);
+/* Fills in what a new guest lacks. */
+void b2b_record_complete(const struct b2b_record_change *change, Entry *e);
+/* Whether e may be written, and if not, what is wrong. */
+enum b2b_err b2b_record_check(Entry *e, struct b2b_error *error);
+/* Appends to mods what follows from changing before (no guest: it becomes one) into after. */
+void b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
+		       Modifications **mods);
+/* Appends a server's own change; a NULL value deletes the attribute if it is there. */
+void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value);
+void b2b_record_set_time(Modifications **mods, enum b2b_attr attr, time_t when);
+/* Moves b2bNextDue to due (0: away) if it does not stand there; the old value is deleted by value,
+ * so that of several servers one succeeds. */
+void b2b_record_set_due(const struct b2b_record_read *read, time_t due, Modifications **mods);
+/* Appends what disables a guest for a reason. */
+void b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
+			Modifications **mods);
+
+/* keeper.c: the write hooks of the database role */
+extern const char b2b_keeper_internal; /* key in o_extra of the overlay's own writes */
+int b2b_keeper_add(Operation *op, SlapReply *rs);
+int b2b_keeper_modify(Operation *op, SlapReply *rs);
+int b2b_keeper_modrdn(Operation *op, SlapReply *rs);
+int b2b_keeper_delete(Operation *op, SlapReply *rs);
+/* Modifies a guest as the server itself, if it still stands as read; mods are moved.  Answers an
+ * LDAP code: assertionFailed where somebody was faster. */
+int b2b_keeper_write(Operation *op, struct b2b_tenant *tenant, struct b2b_record_read *read,
+		     Modifications *mods);
+
+/* map.c: the translator */
+int b2b_map_register_schema(void);
+extern AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
+extern ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app;
+/* The core's view of an entry; borrowed.  DN-valued attributes are given normalised. */
+struct b2b_source b2b_map_source(Entry *e);
+bool b2b_map_is_guest(Entry *e);
+/* A guest whose strings live in op's memory, so that the entry may be released. */
+void b2b_map_guest(Operation *op, Entry *e, struct b2b_guest *guest_r);
+/* Where an operation comes from; strings borrowed from the connection and from service. */
+struct b2b_door b2b_map_door(Operation *op, const struct berval *service_ndn);
+/* TLS, ldapi, or a SASL security layer. */
+bool b2b_map_is_protected(Operation *op);
+static inline struct b2b_str b2b_map_str(const struct berval *bv)
+{
+	return (struct b2b_str){ bv->bv_val, bv->bv_len };
+}
+/* One line at STATS for every denial (design section 11). */
+void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char *app_id,
+			const struct b2b_verdict *verdict);
+const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
+/* NUL-terminated copy in op's memory. */
+const char *b2b_map_copy(Operation *op, const char *text);
+
+/* session.c: who is bound on a connection */
+enum b2b_who { B2B_WHO_UNKNOWN = 0, B2B_WHO_OTHER, B2B_WHO_GUEST };
+struct b2b_session {
+	enum b2b_who who;
+	bool proven;               /* a guest that proved itself at home on this connection */
+	struct berval service_ndn; /* in op's memory; empty: none was bound here */
+};
+int b2b_session_open(void);
+void b2b_session_close(void);
+/* Something about guests changed: what sessions and the bind cache know is looked up again. */
+void b2b_session_guests_changed(void);
+/* Who op->o_ndn is.  Looks an entry up at most once per bind and change. */
+void b2b_session_find(Operation *op, struct b2b_session *session_r);
+/* Notes that the bind under way was proved at home; then, when a bind succeeded, who it was. */
+void b2b_session_proved(Operation *op);
+void b2b_session_bound(Operation *op, const struct berval *ndn);
+/* The service account bound on this connection before, in op's memory. */
+void b2b_session_service(Operation *op, struct berval *service_ndn_r);
+/* Whether ndn is the service account of an application of any tenant. */
+bool b2b_session_is_service(const struct berval *ndn);
+/* Whether ndn is a guest, remembering members so that their next bind needs no look-up. */
+bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
+
+/* passage.c: what is known of the operation under way */
+struct b2b_passage {
+	OpExtra extra;
+	struct berval ndn; /* whom this is about */
+	enum b2b_who who;
+	bool service; /* ndn is an application's service account */
+	/* for guests; all that is pointed to lives in op's memory: */
+	struct b2b_tenant *tenant;
+	struct b2b_guest guest;
+	struct b2b_verdict verdict;
+	const char *app_dn; /* NULL: directory */
+	const char *app_id;
+	enum b2b_guest_access access;
+	struct berval *scopes; /* what a limited guest may see besides itself; BVNULL ends */
+};
+/* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
+ * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
+struct b2b_passage *b2b_passage_enter(Operation *op);
+/* NULL unless the operation passed the gate under the name it runs under now: slapd's overlays
+ * run operations of one identity with the o_extra of another (syncprov's persist phase). */
+struct b2b_passage *b2b_passage_find(Operation *op);
+/* Decides about a guest of tenant at this moment; the verdict borrows from snapshot and guest. */
+struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
+				      const struct b2b_snapshot *snapshot,
+				      const struct b2b_guest *guest, const struct b2b_rule *app);
+/* The same into memory of the caller, for a hook that runs outside the gate. */
+void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
+
+/* access.c */
+int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
+		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp);
+
+/* gate.c */
+int b2b_gate_register(void);
+extern bool b2b_gate_is_open; /* an enabled overlay b2bgate stands on the frontend */
+
+/* bind.c */
+int b2b_bind(Operation *op, SlapReply *rs);
+
+/* task.c */
+int b2b_task_start(struct b2b_tenant *tenant);
+void b2b_task_stop(struct b2b_tenant *tenant);
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * home_link.c - one connection to one home server: TLS, then binds.
+ * In: a server's address, CA file, a name and a password.  Out: what the server said.
+ * Nothing that ldap.conf, .ldaprc or the environment say may weaken it: all is set here.
+ */
+#include "home_link.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MAX_BYTES 65536
+#define NOWHERE "ldapi://%2Fnowhere" /* where libldap would go if it wanted to connect by itself */
+
+/* --- options --- */
+
+static bool set_int(LDAP *ld, int option, int value)
+{
+	return ldap_set_option(ld, option, &value) == LDAP_OPT_SUCCESS;
+}
+
+static bool set(LDAP *ld, int option, const void *value)
+{
+	return ldap_set_option(ld, option, value) == LDAP_OPT_SUCCESS;
+}
+
+static bool set_plain_options(LDAP *ld)
+{
+	const struct timeval forever = {.tv_sec = -1}; /* the wire has the deadline */
+
+	return set_int(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
+	       set(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) &&
+	       set(ld, LDAP_OPT_RESTART, LDAP_OPT_OFF) &&
+	       set(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) &&
+	       set_int(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
+	       set(ld, LDAP_OPT_NETWORK_TIMEOUT, &forever) &&
+	       set(ld, LDAP_OPT_TIMEOUT, &forever) && set(ld, LDAP_OPT_SERVER_CONTROLS, NULL) &&
+	       set(ld, LDAP_OPT_CLIENT_CONTROLS, NULL) && set(ld, LDAP_OPT_URI, NOWHERE);
+}
+
+static bool set_tls_options(LDAP *ld, const char *ca_file)
+{
+	if (!ca_file)
+		ca_file = B2B_HOME_SYSTEM_CA_FILE;
+	(void)set(ld, LDAP_OPT_X_TLS_PEERKEY_HASH, NULL); /* no pins: refused where unknown */
+	return set_int(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) &&
+	       set_int(ld, LDAP_OPT_X_TLS_REQUIRE_SAN, LDAP_OPT_X_TLS_TRY) &&
+	       set_int(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
+	       set(ld, LDAP_OPT_X_TLS_CACERTDIR, NULL) && set(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) &&
+	       set(ld, LDAP_OPT_X_TLS_CERTFILE, NULL) && set(ld, LDAP_OPT_X_TLS_KEYFILE, NULL) &&
+	       set(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, NULL) && set(ld, LDAP_OPT_X_TLS_CRLFILE, NULL) &&
+	       set(ld, LDAP_OPT_X_TLS_CONNECT_CB, NULL) && set_int(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
+}
+
+/* libldap starts its TLS library at first need, and not safely so in two threads at once. */
+static void start_tls_library(void)
+{
+	LDAP *ld = NULL;
+
+	if (ldap_create(&ld) != LDAP_SUCCESS)
+		return;
+	(void)set_int(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
+	ldap_unbind_ext(ld, NULL, NULL);
+}
+
+/* --- opening --- */
+
+static struct timeval time_left(const struct b2b_home_link *link)
+{
+	uint64_t now = b2b_home_now_ms();
+	uint64_t left = link->wire.deadline_ms > now ? link->wire.deadline_ms - now : 0;
+
+	return (struct timeval){(time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)};
+}
+
+/* Waits for the answer to one request; NULL, and why. */
+static LDAPMessage *answer_to(struct b2b_home_link *link, int id, int type, struct b2b_error *why)
+{
+	struct timeval left = time_left(link);
+	LDAPMessage *answer = NULL;
+	int rc = ldap_result(link->ld, id, LDAP_MSG_ONE, &left, &answer);
+
+	if (rc == type && answer)
+		return answer;
+	ldap_msgfree(answer);
+	if (rc == 0 || b2b_home_now_ms() >= link->wire.deadline_ms)
+		b2b_error_set(why, "no answer in time");
+	else if (rc < 0)
+		b2b_error_set(why, "the connection was lost, or no LDAP was spoken on it");
+	else
+		b2b_error_set(why, "an answer of the wrong kind came");
+	return NULL;
+}
+
+/* The result code of an answer, which it frees; -1 where it cannot be read. */
+static int code_of(struct b2b_home_link *link, LDAPMessage *answer)
+{
+	int code = -1;
+	int rc = ldap_parse_result(link->ld, answer, &code, NULL, NULL, NULL, NULL, 1);
+
+	/* a code of libldap's own (they are negative) is no answer */
+	return rc == LDAP_SUCCESS && code >= 0 ? code : -1;
+}
+
+static bool ask_for_tls(struct b2b_home_link *link, struct b2b_error *why)
+{
+	LDAPMessage *answer;
+	int id, code;
+
+	if (ldap_start_tls(link->ld, NULL, NULL, &id) != LDAP_SUCCESS) {
+		b2b_error_set(why, "StartTLS could not be sent");
+		return false;
+	}
+	answer = answer_to(link, id, LDAP_RES_EXTENDED, why);
+	if (!answer)
+		return false;
+	code = code_of(link, answer);
+	if (code != LDAP_SUCCESS)
+		b2b_error_set(why, "StartTLS was refused with result code %d", code);
+	return code == LDAP_SUCCESS;
+}
+
+static bool is_new_tls(LDAP *ld)
+{
+	char *version = NULL;
+	bool fine;
+
+	if (ldap_get_option(ld, LDAP_OPT_X_TLS_VERSION, &version) != LDAP_OPT_SUCCESS || !version)
+		return false;
+	/* TLS1.2 by GnuTLS, TLSv1.2 by OpenSSL */
+	fine = strstr(version, "1.2") || strstr(version, "1.3");
+	ldap_memfree(version);
+	return fine;
+}
+
+static bool shake_hands(struct b2b_home_link *link, struct b2b_error *why)
+{
+	char *detail = NULL;
+	int rc = ldap_install_tls(link->ld);
+
+	if (rc != LDAP_SUCCESS && b2b_home_now_ms() >= link->wire.deadline_ms) {
+		b2b_error_set(why, "no TLS in time");
+	} else if (rc != LDAP_SUCCESS) {
+		(void)ldap_get_option(link->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &detail);
+		b2b_error_set(why, "no TLS, or its certificate was refused: %s",
+			      detail ? detail : ldap_err2string(rc));
+		ldap_memfree(detail);
+	} else if (!ldap_tls_inplace(link->ld) || !is_new_tls(link->ld)) {
+		b2b_error_set(why, "TLS is older than 1.2");
+		rc = LDAP_CONNECT_ERROR;
+	}
+	return rc == LDAP_SUCCESS;
+}
+
+/* Gives link->wire to libldap. */
+static bool adopt(struct b2b_home_link *link, const struct b2b_url *url)
+{
+	ber_len_t most = ANSWER_MAX_BYTES;
+	Sockbuf *sockbuf = NULL;
+	char text[300];
+	bool v6 = strchr(url->host, ':') != NULL;
+
+	snprintf(text, sizeof text, "ldap://%s%s%s:%u", v6 ? "[" : "", url->host, v6 ? "]" : "",
+		 url->port);
+	/* the URL is the name that the certificate must have */
+	if (ldap_init_fd(link->wire.fd, LDAP_PROTO_EXT, text, &link->ld) != LDAP_SUCCESS) {
+		link->ld = NULL;
+		return false;
+	}
+	return ldap_get_option(link->ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
+	       sockbuf &&
+	       ber_sockbuf_add_io(sockbuf, &b2b_home_wire_io, LBER_SBIOD_LEVEL_PROVIDER,
+				  &link->wire) == 0 &&
+	       ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most) == 1 &&
+	       set_plain_options(link->ld);
+}
+
+static bool secure(struct b2b_home_link *link, const struct b2b_url *url,
+		   const struct b2b_home_request *request, struct b2b_error *why)
+{
+	if (link->plain)
+		return true;
+	if (!set_tls_options(link->ld, request->ca_file)) {
+		b2b_error_set(why, "the CA file %s cannot be used",
+			      request->ca_file ? request->ca_file : B2B_HOME_SYSTEM_CA_FILE);
+		return false;
+	}
+	return (url->tls || ask_for_tls(link, why)) && shake_hands(link, why);
+}
+
+struct b2b_home_link *b2b_home_link_open(const struct b2b_url *url,
+					 const struct b2b_home_request *request,
+					 uint64_t deadline_ms, struct b2b_error *why)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct b2b_home_link *link = calloc(1, sizeof *link);
+	bool fine = false;
+
+	if (!link) {
+		b2b_error_set(why, "no memory");
+		return NULL;
+	}
+	pthread_once(&once, start_tls_library);
+	link->plain = !url->tls && !request->start_tls;
+	link->opened_ms = b2b_home_now_ms();
+	link->wire.deadline_ms = deadline_ms;
+	link->wire.fd = b2b_home_dial(url, link->plain, deadline_ms, why);
+	if (link->wire.fd >= 0) {
+		fine = adopt(link, url);
+		if (!fine)
+			b2b_error_set(why, "libldap refused the connection's options");
+		fine = fine && secure(link, url, request, why);
+	}
+	if (!fine)
+		b2b_home_link_close(&link);
+	return link;
+}
+
+/* --- binding --- */
+
+static enum b2b_home_answer judge(int code, struct b2b_error *why)
+{
+	switch (code) {
+	case LDAP_SUCCESS:
+		return B2B_HOME_PROVED;
+	case LDAP_INVALID_CREDENTIALS:
+		return B2B_HOME_REFUSED;
+	case LDAP_INAPPROPRIATE_AUTH:
+	case LDAP_UNWILLING_TO_PERFORM:
+	case LDAP_CONSTRAINT_VIOLATION:
+	case LDAP_NO_SUCH_OBJECT:
+	case LDAP_INVALID_DN_SYNTAX:
+	case LDAP_INSUFFICIENT_ACCESS:
+	case LDAP_STRONG_AUTH_REQUIRED:
+	case LDAP_AUTH_METHOD_NOT_SUPPORTED:
+	case LDAP_PROTOCOL_ERROR:
+	case LDAP_REFERRAL:
+	case LDAP_SASL_BIND_IN_PROGRESS:
+		b2b_error_set(why, "the bind was refused with result code %d (%s)", code,
+			      ldap_err2string(code));
+		return B2B_HOME_REFUSED;
+	default:
+		b2b_error_set(why, "the bind failed with result code %d (%s)", code,
+			      ldap_err2string(code));
+		return B2B_HOME_UNAVAILABLE;
+	}
+}
+
+enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
+					const struct b2b_home_request *request,
+					uint64_t deadline_ms, struct b2b_error *why)
+{
+	struct berval password = {request->password.len, (char *)request->password.s};
+	LDAPMessage *answer;
+	int id, code;
+
+	link->answered = false;
+	link->wire.deadline_ms = deadline_ms;
+	if (!link->plain && !ldap_tls_inplace(link->ld)) {
+		b2b_error_set(why, "the connection has lost its TLS");
+		return B2B_HOME_UNAVAILABLE;
+	}
+	if (ldap_sasl_bind(link->ld, request->name, LDAP_SASL_SIMPLE, &password, NULL, NULL, &id) !=
+	    LDAP_SUCCESS) {
+		b2b_error_set(why, "the bind could not be sent");
+		return B2B_HOME_UNAVAILABLE;
+	}
+	answer = answer_to(link, id, LDAP_RES_BIND, why);
+	if (!answer)
+		return B2B_HOME_UNAVAILABLE;
+	code = code_of(link, answer);
+	if (code < 0) {
+		b2b_error_set(why, "the answer to the bind cannot be read");
+		return B2B_HOME_UNAVAILABLE;
+	}
+	link->answered = true;
+	return judge(code, why);
+}
+
+bool b2b_home_link_is_quiet(struct b2b_home_link *link)
+{
+	struct pollfd item = {.fd = link->wire.fd, .events = POLLIN};
+	Sockbuf *sockbuf = NULL;
+
+	return link->wire.fd >= 0 && poll(&item, 1, 0) == 0 &&
+	       ldap_get_option(link->ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
+	       ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_DATA_READY, NULL) == 0;
+}
+
+void b2b_home_link_close(struct b2b_home_link **linkp)
+{
+	struct b2b_home_link *link = *linkp;
+
+	*linkp = NULL;
+	if (!link)
+		return;
+	link->wire.deadline_ms = 0; /* farewells that cannot be sent at once are not sent */
+	if (link->ld)
+		ldap_unbind_ext(link->ld, NULL, NULL);
+	if (link->wire.fd >= 0)
+		close(link->wire.fd);
+	free(link);
+}
+
+void b2b_home_link_close_all(struct b2b_home_link *list)
+{
+	while (list) {
+		struct b2b_home_link *link = list;
+
+		list = link->next;
+		b2b_home_link_close(&link);
+	}
+}

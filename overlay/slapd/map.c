@@ -1,0 +1,198 @@
+/*
+ * map.c - the only translator between slapd's structures and the core's.
+ * In: entries, operations, connections.  Out: struct b2b_source, b2b_guest, b2b_door; the schema;
+ * the log line of a denial.
+ */
+#include "glue.h"
+
+#include "schema.inc"
+
+AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
+ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app;
+
+static int find_descriptions(void)
+{
+	for (int i = B2B_ATTR_NONE + 1; i < B2B_ATTR_COUNT; i++) {
+		const char *why;
+
+		/* slap_str2ad() asserts that it is given NULL */
+		if (!b2b_ad[i] && slap_str2ad(b2b_attr_name(i), &b2b_ad[i], &why)) {
+			Debug(LDAP_DEBUG_ANY, "b2b: attribute type %s: %s\n", b2b_attr_name(i),
+			      why);
+			return 1;
+		}
+	}
+	b2b_oc_guest = oc_find("b2bGuest");
+	b2b_oc_tenant = oc_find("b2bTenant");
+	b2b_oc_default = oc_find("b2bDefaultPolicy");
+	b2b_oc_partner = oc_find("b2bPartner");
+	b2b_oc_app = oc_find("b2bApplication");
+	return !(b2b_oc_guest && b2b_oc_tenant && b2b_oc_default && b2b_oc_partner && b2b_oc_app);
+}
+
+int b2b_map_register_schema(void)
+{
+	for (size_t i = 0; i < sizeof(b2b_schema_attrs) / sizeof(b2b_schema_attrs[0]); i++) {
+		AttributeDescription *ad = NULL;
+
+		if (register_at(b2b_schema_attrs[i], &ad, 1))
+			return 1;
+		/* with this flag the relax control may set what the server alone writes */
+		if (is_at_no_user_mod(ad->ad_type))
+			ad->ad_type->sat_flags |= SLAP_AT_MANAGEABLE;
+	}
+	for (size_t i = 0; i < sizeof(b2b_schema_classes) / sizeof(b2b_schema_classes[0]); i++) {
+		if (register_oc(b2b_schema_classes[i], NULL, 1))
+			return 1;
+	}
+	return find_descriptions();
+}
+
+static bool source_value(const void *entry, enum b2b_attr attr, size_t index,
+			 struct b2b_str *value_r)
+{
+	const Entry *e = entry;
+	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
+
+	if (!a || index >= a->a_numvals)
+		return false;
+	bool is_dn = a->a_desc->ad_type->sat_syntax == slap_schema.si_syn_distinguishedName;
+	*value_r = b2b_map_str(is_dn ? &a->a_nvals[index] : &a->a_vals[index]);
+	return true;
+}
+
+struct b2b_source b2b_map_source(Entry *e)
+{
+	return (struct b2b_source){ .dn = e->e_nname.bv_val, .entry = e, .value = source_value };
+}
+
+bool b2b_map_is_guest(Entry *e)
+{
+	/* The class alone tells: an attribute of it may stand in no other entry, but may be
+	 * missing from a broken one. */
+	return is_entry_objectclass(e, b2b_oc_guest, 0);
+}
+
+static void *op_memory(Operation *op, const void *bytes, size_t length)
+{
+	char *copy = op->o_tmpalloc(length + 1, op->o_tmpmemctx);
+
+	if (length)
+		memcpy(copy, bytes, length);
+	copy[length] = '\0';
+	return copy;
+}
+
+static struct b2b_str op_str(Operation *op, struct b2b_str value)
+{
+	if (!value.s)
+		return value;
+	return (struct b2b_str){ op_memory(op, value.s, value.len), value.len };
+}
+
+void b2b_map_guest(Operation *op, Entry *e, struct b2b_guest *guest_r)
+{
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_error error = { "" };
+
+	if (b2b_guest_parse(&source, guest_r, &error) != B2B_OK)
+		Debug(LDAP_DEBUG_ANY, "%s b2b: guest=\"%s\": %s\n", op->o_log_prefix,
+		      e->e_nname.bv_val, error.text);
+	guest_r->dn = op_memory(op, e->e_nname.bv_val, e->e_nname.bv_len);
+	guest_r->home_tenant = op_str(op, guest_r->home_tenant);
+	guest_r->home_subject = op_str(op, guest_r->home_subject);
+	guest_r->clearance = op_str(op, guest_r->clearance);
+}
+
+/* "IP=127.0.0.1:389" or "IP=[::1]:389"; anything else (PATH=) has no address. */
+static struct b2b_addr peer_address(const struct berval *peer_name)
+{
+	struct b2b_addr addr = { .set = false };
+	struct b2b_str text = b2b_map_str(peer_name);
+	const char *end;
+
+	if (text.len < 3 || strncmp(text.s, "IP=", 3) != 0)
+		return addr;
+	text.s += 3;
+	text.len -= 3;
+	if (text.len && *text.s == '[') {
+		text.s++;
+		text.len--;
+		end = memchr(text.s, ']', text.len);
+	} else {
+		end = memchr(text.s, ':', text.len);
+	}
+	if (!end)
+		return addr;
+	text.len = (size_t)(end - text.s);
+	if (b2b_addr_parse(text, &addr) != B2B_OK)
+		addr.set = false;
+	return addr;
+}
+
+struct b2b_door b2b_map_door(Operation *op, const struct berval *service_ndn)
+{
+	Connection *conn = op->o_conn;
+	struct b2b_door door = { .service_ndn = { NULL, 0 } };
+
+	if (service_ndn && !BER_BVISEMPTY(service_ndn))
+		door.service_ndn = b2b_map_str(service_ndn);
+	if (conn && conn->c_conn_idx >= 0) {
+		if (conn->c_listener)
+			door.listener = b2b_map_str(&conn->c_listener_url);
+		door.peer = peer_address(&conn->c_peer_name);
+	}
+	return door;
+}
+
+bool b2b_map_is_protected(Operation *op)
+{
+	Connection *conn = op->o_conn;
+
+	if (!conn || conn->c_conn_idx < 0)
+		return false;
+#ifdef HAVE_TLS
+	if (conn->c_is_tls)
+		return true;
+#endif
+	if (!strncmp(conn->c_peer_name.bv_val, "PATH=", 5))
+		return true;
+	return conn->c_sasl_ssf > 1; /* 1 is integrity alone */
+}
+
+const char *b2b_map_app_id(const struct b2b_rule *app)
+{
+	return app ? app->u.app.id : "directory";
+}
+
+/* Copies for a log line: what could break a line or a quoted value is shown as '?'. */
+static const char *printable(char *to, size_t size, struct b2b_str from)
+{
+	size_t n = from.len < size - 1 ? from.len : size - 1;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)from.s[i];
+		to[i] = (char)(c < ' ' || c == '"' || c == 0x7f ? '?' : c);
+	}
+	to[n] = '\0';
+	return to;
+}
+
+const char *b2b_map_copy(Operation *op, const char *text)
+{
+	return op_memory(op, text, strlen(text));
+}
+
+void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char *app_id,
+			const struct b2b_verdict *verdict)
+{
+	char dn[1024], tenant[256], app[256], rule[1024];
+
+	printable(dn, sizeof(dn), b2b_str_of(guest->dn));
+	printable(tenant, sizeof(tenant), guest->home_tenant);
+	printable(app, sizeof(app), b2b_str_of(app_id));
+	printable(rule, sizeof(rule), b2b_str_of(verdict->rule));
+	Debug(LDAP_DEBUG_STATS,
+	      "b2b: %s guest=\"%s\" tenant=%s app=%s verdict=deny reason=%s rule=\"%s\"\n",
+	      op->o_log_prefix, dn, tenant, app, b2b_reason_name(verdict->reason), rule);
+}

@@ -1,0 +1,152 @@
+/*
+ * passage.c - what is known of the operation under way: whose it is, and for a guest the verdict.
+ * In: an operation as it passes the gate, or runs where no gate stands (syncprov's persist phase,
+ * other overlays).  Out: struct b2b_passage for gate.c and access.c.
+ */
+#include "glue.h"
+
+static const char passage_key = 0;
+
+/* Whether a group among the application's assignees has the guest as a member. */
+static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b2b_rule *app,
+			const char *guest_dn)
+{
+	AttributeDescription *member = NULL;
+	const char *why;
+	struct berval ndn;
+	bool found = false;
+
+	if (!app || !app->u.app.assignment_required ||
+	    slap_str2ad("member", &member, &why) != LDAP_SUCCESS)
+		return false;
+	ber_str2bv(guest_dn, 0, 0, &ndn);
+	for (size_t i = 0; i < app->u.app.assignee_count && !found; i++) {
+		struct berval group;
+		Entry *e;
+		Attribute *a;
+
+		ber_str2bv(app->u.app.assignees[i], 0, 0, &group);
+		if (bvmatch(&group, &ndn) || !(e = b2b_entry_get(op, tenant, &group)))
+			continue;
+		a = attr_find(e->e_attrs, member);
+		found = a && attr_valfind(a, SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
+						     SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
+					  &ndn, NULL, NULL) == LDAP_SUCCESS;
+		b2b_entry_release(op, tenant, e);
+	}
+	return found;
+}
+
+struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
+				      const struct b2b_snapshot *snapshot,
+				      const struct b2b_guest *guest, const struct b2b_rule *app)
+{
+	struct b2b_context context = { .now = slap_get_time(),
+				       .scope = B2B_COLLAB_IN,
+				       .assigned = is_assigned(op, tenant, app, guest->dn) };
+
+	return b2b_decide(snapshot, guest, app, &context);
+}
+
+/* The subtrees a limited guest may see: scopes of the applications that it may use. */
+static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passage,
+				       const struct b2b_snapshot *snapshot)
+{
+	const struct b2b_rule *app;
+	struct berval *scopes;
+	size_t total = 0, n = 0;
+
+	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++)
+		total += app->u.app.scope_count;
+	scopes = op->o_tmpcalloc(total + 1, sizeof(*scopes), op->o_tmpmemctx);
+	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
+		if (!app->u.app.scope_count ||
+		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app).effect !=
+			    B2B_ALLOW)
+			continue;
+		for (size_t j = 0; j < app->u.app.scope_count; j++)
+			ber_str2bv(b2b_map_copy(op, app->u.app.scopes[j]), 0, 0, &scopes[n++]);
+	}
+	return scopes;
+}
+
+static void judge_guest(Operation *op, const struct b2b_session *session,
+			struct b2b_passage *passage)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_ndn);
+	struct b2b_door door = b2b_map_door(op, &session->service_ndn);
+
+	passage->guest.dn = op->o_ndn.bv_val;
+	passage->app_id = b2b_map_app_id(NULL);
+	passage->verdict = (struct b2b_verdict){ .reason = B2B_REASON_DISABLED };
+	passage->tenant = tenant;
+	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_ndn) : NULL;
+	if (!e)
+		return; /* it was deleted, or its tenant was */
+	bool still_guest = b2b_map_is_guest(e);
+	if (still_guest)
+		b2b_map_guest(op, e, &passage->guest);
+	b2b_entry_release(op, tenant, e);
+	if (!still_guest)
+		return;
+
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
+	const struct b2b_rule *app = b2b_snapshot_app(snapshot, &door);
+	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
+	passage->app_id = b2b_map_copy(op, b2b_map_app_id(app));
+	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
+	passage->verdict = b2b_passage_decide(op, tenant, snapshot, &passage->guest, app);
+	if (passage->verdict.rule)
+		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
+	if (rule)
+		passage->access = rule->u.tenant.guest_access;
+	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
+		passage->scopes = permitted_scopes(op, passage, snapshot);
+	b2b_snapshot_unref(&snapshot);
+	/* bound under this name, yet not by a proof from home: a password of ours, a SASL mapping */
+	bool own_name = op->o_conn && bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+	if (own_name && !session->proven)
+		passage->verdict = (struct b2b_verdict){ .reason = B2B_REASON_POLICY_INVALID,
+							 .rule = passage->guest.dn };
+}
+
+void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)
+{
+	struct b2b_session session;
+
+	memset(passage_r, 0, sizeof(*passage_r));
+	passage_r->extra.oe_key = (void *)&passage_key;
+	passage_r->ndn = op->o_ndn;
+	passage_r->who = B2B_WHO_OTHER;
+	if (BER_BVISEMPTY(&op->o_ndn) || !b2b_tenants)
+		return;
+	b2b_session_find(op, &session);
+	passage_r->who = session.who;
+	if (session.who == B2B_WHO_GUEST)
+		judge_guest(op, &session, passage_r);
+	else
+		passage_r->service = b2b_session_is_service(&op->o_ndn);
+}
+
+struct b2b_passage *b2b_passage_enter(Operation *op)
+{
+	struct b2b_passage *passage = op->o_tmpalloc(sizeof(*passage), op->o_tmpmemctx);
+
+	b2b_passage_judge(op, passage);
+	LDAP_SLIST_INSERT_HEAD(&op->o_extra, &passage->extra, oe_next);
+	return passage;
+}
+
+struct b2b_passage *b2b_passage_find(Operation *op)
+{
+	OpExtra *extra;
+
+	LDAP_SLIST_FOREACH(extra, &op->o_extra, oe_next)
+	{
+		struct b2b_passage *passage = (struct b2b_passage *)extra;
+
+		if (extra->oe_key == &passage_key && bvmatch(&passage->ndn, &op->o_ndn))
+			return passage;
+	}
+	return NULL;
+}

@@ -1,0 +1,218 @@
+/*
+ * policy.c - policy entries of the directory, read into snapshots.
+ * In: the subtree of the tenant entry, at the start and after each write to it.  Out: a published
+ * snapshot; for keeper.c, whether an entry may be written.
+ */
+#include "glue.h"
+
+static const struct berval default_rdn = BER_BVC("cn=default");
+static const struct berval partners_rdn = BER_BVC("cn=partners");
+static const struct berval apps_rdn = BER_BVC("cn=applications");
+
+/* True if ndn is rdn directly below parent. */
+static bool is_child(const struct berval *ndn, const struct berval *rdn,
+		     const struct berval *parent)
+{
+	return ndn->bv_len == rdn->bv_len + 1 + parent->bv_len &&
+	       !strncmp(ndn->bv_val, rdn->bv_val, rdn->bv_len) && dnIsSuffix(ndn, parent);
+}
+
+/* The kind of rule that the place of an entry demands; NONE: any entry but ours may stand here. */
+static enum b2b_rule_kind kind_by_place(struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	struct berval parent;
+
+	if (dn_match(ndn, &tenant->nbase))
+		return B2B_RULE_TENANT;
+	if (!dnIsSuffix(ndn, &tenant->nbase))
+		return B2B_RULE_NONE;
+	if (is_child(ndn, &default_rdn, &tenant->nbase))
+		return B2B_RULE_DEFAULT;
+	dnParent((struct berval *)ndn, &parent);
+	if (is_child(&parent, &partners_rdn, &tenant->nbase))
+		return B2B_RULE_PARTNER;
+	if (is_child(&parent, &apps_rdn, &tenant->nbase))
+		return B2B_RULE_APP;
+	return B2B_RULE_NONE;
+}
+
+static enum b2b_rule_kind kind_by_class(Entry *e)
+{
+	if (is_entry_objectclass(e, b2b_oc_tenant, 0))
+		return B2B_RULE_TENANT;
+	if (is_entry_objectclass(e, b2b_oc_default, 0))
+		return B2B_RULE_DEFAULT;
+	if (is_entry_objectclass(e, b2b_oc_partner, 0))
+		return B2B_RULE_PARTNER;
+	if (is_entry_objectclass(e, b2b_oc_app, 0))
+		return B2B_RULE_APP;
+	return B2B_RULE_NONE;
+}
+
+static const char *kind_class(enum b2b_rule_kind kind)
+{
+	static const char *const names[] = { "no", "a b2bTenant", "a b2bDefaultPolicy",
+					     "a b2bPartner", "a b2bApplication" };
+
+	return names[kind];
+}
+
+enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_kind *kind_r,
+			     struct b2b_error *error)
+{
+	enum b2b_rule_kind place = kind_by_place(tenant, &e->e_nname);
+	enum b2b_rule_kind class = kind_by_class(e);
+
+	*kind_r = place;
+	if (place == class)
+		return B2B_OK;
+	if (place != B2B_RULE_NONE)
+		return b2b_error_set(error, "objectClass: only %s entry may have this name",
+				     kind_class(place));
+	return b2b_error_set(error,
+			     "objectClass: %s entry has no meaning here; the tenant entry is \"%s\", "
+			     "below it cn=default, and entries in cn=partners and cn=applications",
+			     kind_class(class), tenant->nbase.bv_val);
+}
+
+enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_error *error)
+{
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_rule *rule = NULL;
+	enum b2b_rule_kind kind;
+	enum b2b_err err = b2b_policy_kind(tenant, e, &kind, error);
+
+	if (err != B2B_OK || kind == B2B_RULE_NONE)
+		return err;
+	err = b2b_rule_compile(kind, &source, &rule, error);
+	if (err == B2B_OK) {
+		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
+
+		err = b2b_snapshot_conflict(snapshot, rule, error);
+		b2b_snapshot_unref(&snapshot);
+	}
+	b2b_rule_unref(&rule);
+	return err;
+}
+
+/* snapshot with e in it, or without what e's name had; NULL without memory. */
+static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot,
+				       Entry *e)
+{
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_error error = { "" };
+	struct b2b_rule *rule = NULL;
+	struct b2b_snapshot *next;
+	enum b2b_rule_kind kind;
+
+	if (b2b_policy_kind(tenant, e, &kind, &error) != B2B_OK) {
+		Debug(LDAP_DEBUG_ANY, "b2b: policy entry \"%s\": %s\n", e->e_nname.bv_val,
+		      error.text);
+	}
+	if (kind == B2B_RULE_NONE)
+		return b2b_snapshot_without(snapshot, e->e_nname.bv_val);
+	if (b2b_rule_compile(kind, &source, &rule, &error) != B2B_OK)
+		Debug(LDAP_DEBUG_ANY,
+		      "b2b: policy entry \"%s\": %s: whom it governs is denied\n",
+		      e->e_nname.bv_val, error.text);
+	if (!rule)
+		return NULL;
+	next = b2b_snapshot_with(snapshot, rule);
+	b2b_rule_unref(&rule);
+	return next;
+}
+
+struct load {
+	struct b2b_tenant *tenant;
+	struct b2b_snapshot *snapshot; /* NULL: out of memory */
+};
+
+static int load_entry(Operation *op, SlapReply *rs)
+{
+	struct load *load = op->o_callback->sc_private;
+
+	if (rs->sr_type == REP_SEARCH && load->snapshot) {
+		struct b2b_snapshot *next =
+			with_entry(load->tenant, load->snapshot, rs->sr_entry);
+		b2b_snapshot_unref(&load->snapshot);
+		load->snapshot = next;
+	}
+	return 0;
+}
+
+static int publish_load(struct b2b_tenant *tenant, struct load *load, const SlapReply *rs)
+{
+	if (!load->snapshot) {
+		Debug(LDAP_DEBUG_ANY, "b2b: out of memory while reading the policy\n");
+		return 1;
+	}
+	if (rs->sr_err != LDAP_SUCCESS && rs->sr_err != LDAP_NO_SUCH_OBJECT) {
+		Debug(LDAP_DEBUG_ANY, "b2b: policy below \"%s\" cannot be read: %s (%d)\n",
+		      tenant->base.bv_val, rs->sr_text ? rs->sr_text : "search failed", rs->sr_err);
+		b2b_snapshot_unref(&load->snapshot);
+		return 1;
+	}
+	if (!b2b_snapshot_tenant(load->snapshot))
+		Debug(LDAP_DEBUG_ANY,
+		      "b2b: no tenant entry \"%s\": every guest is denied until there is one\n",
+		      tenant->base.bv_val);
+	b2b_tenant_publish(tenant, load->snapshot);
+	return 0;
+}
+
+int b2b_policy_load(struct b2b_tenant *tenant)
+{
+	struct load load = { tenant, b2b_snapshot_new() };
+	Connection conn = { 0 };
+	OperationBuffer opbuf;
+	SlapReply rs = { REP_RESULT };
+	slap_callback cb = { .sc_response = load_entry, .sc_private = &load };
+	Operation *op;
+
+	connection_fake_init2(&conn, &opbuf, ldap_pvt_thread_pool_context(), 0);
+	op = &opbuf.ob_op;
+	op->o_tag = LDAP_REQ_SEARCH;
+	op->o_bd = tenant->be;
+	op->o_dn = tenant->be->be_rootdn;
+	op->o_ndn = tenant->be->be_rootndn;
+	op->o_req_dn = tenant->base;
+	op->o_req_ndn = tenant->nbase;
+	op->o_callback = &cb;
+	op->o_managedsait = SLAP_CONTROL_CRITICAL;
+	op->ors_scope = LDAP_SCOPE_SUBTREE;
+	op->ors_deref = LDAP_DEREF_NEVER;
+	op->ors_slimit = SLAP_NO_LIMIT;
+	op->ors_tlimit = SLAP_NO_LIMIT;
+	op->ors_attrs = slap_anlist_all_attributes;
+	op->ors_filter = (Filter *)slap_filter_objectClass_pres;
+	op->ors_filterstr = *slap_filterstr_objectClass_pres;
+	ldap_pvt_thread_mutex_lock(&tenant->policy_mutex);
+	op->o_bd->be_search(op, &rs);
+	int rc = publish_load(tenant, &load, &rs);
+	ldap_pvt_thread_mutex_unlock(&tenant->policy_mutex);
+	return rc;
+}
+
+void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	struct b2b_snapshot *snapshot, *next;
+
+	ldap_pvt_thread_mutex_lock(&tenant->policy_mutex);
+	snapshot = b2b_tenant_snapshot(tenant);
+	Entry *e = b2b_entry_get(op, tenant, ndn);
+	if (e) {
+		next = with_entry(tenant, snapshot, e);
+		b2b_entry_release(op, tenant, e);
+	} else {
+		next = b2b_snapshot_without(snapshot, ndn->bv_val);
+	}
+	b2b_snapshot_unref(&snapshot);
+	if (!next) {
+		/* an old policy must not outlive its entry */
+		Debug(LDAP_DEBUG_ANY, "b2b: out of memory: every guest is denied\n");
+		next = b2b_snapshot_new();
+	}
+	if (next)
+		b2b_tenant_publish(tenant, next);
+	ldap_pvt_thread_mutex_unlock(&tenant->policy_mutex);
+}

@@ -1,0 +1,273 @@
+/*
+ * record.c - what a guest's entry must be, and what the server writes into it by itself.
+ * In: the entry before and after a change.  Out: a refusal, or the changes that follow.
+ */
+#include "glue.h"
+
+/* --- passwords --- */
+
+/* Besides every attribute type with "password" or "passwd" in a name: Kerberos keys (RFC 4120
+ * realms in LDAP), Samba's and Active Directory's hashes, Cyrus SASL secrets, pwdHistory of
+ * draft-behera-ldap-password-policy. */
+static const char *const secrets[] = { "krbPrincipalKey", "krb5Key",	  "pwdHistory",
+				       "unicodePwd",	  "dBCSPwd",	  "ntPwdHistory",
+				       "lmPwdHistory",	  "ipaNTHash",	  "supplementalCredentials",
+				       "ipaKrbPrincipalKey" };
+
+static bool is_secret_name(const char *name)
+{
+	if (strcasestr(name, "password") || strcasestr(name, "passwd") ||
+	    strcasestr(name, "cmusaslsecret"))
+		return true;
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+		if (!strcasecmp(name, secrets[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A subtype of a password attribute is one too. */
+static bool is_password(const AttributeDescription *ad)
+{
+	for (const AttributeType *at = ad->ad_type; at; at = at->sat_sup) {
+		for (char **name = at->sat_names; name && *name; name++) {
+			if (is_secret_name(*name))
+				return true;
+		}
+	}
+	return false;
+}
+
+enum b2b_err b2b_record_check(Entry *e, struct b2b_error *error)
+{
+	struct b2b_source source = b2b_map_source(e);
+
+	for (Attribute *a = e->e_attrs; a; a = a->a_next) {
+		if (is_password(a->a_desc))
+			return b2b_error_set(error,
+					     "%s: a guest proves itself at home, no password may "
+					     "stand in its entry",
+					     a->a_desc->ad_cname.bv_val);
+	}
+	return b2b_guest_check(&source, error);
+}
+
+/* --- the server's own changes --- */
+
+static Modifications *append(Modifications **mods, AttributeDescription *ad)
+{
+	Modifications *m = ch_calloc(1, sizeof(*m));
+
+	m->sml_op = LDAP_MOD_REPLACE;
+	m->sml_flags = SLAP_MOD_INTERNAL;
+	m->sml_desc = ad;
+	m->sml_type = ad->ad_cname;
+	while (*mods)
+		mods = &(*mods)->sml_next;
+	*mods = m;
+	return m;
+}
+
+void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value)
+{
+	Modifications *m = append(mods, b2b_ad[attr]);
+
+	if (!value)
+		return; /* a replacement by nothing deletes and never fails */
+	m->sml_numvals = 1;
+	m->sml_values = ch_calloc(2, sizeof(struct berval));
+	ber_str2bv(value, 0, 1, &m->sml_values[0]);
+	if (attr_normalize(m->sml_desc, m->sml_values, &m->sml_nvalues, NULL) != LDAP_SUCCESS)
+		m->sml_nvalues = NULL;
+}
+
+void b2b_record_set_time(Modifications **mods, enum b2b_attr attr, time_t when)
+{
+	char text[B2B_TIME_SIZE];
+
+	b2b_time_format(when, text);
+	b2b_record_set(mods, attr, text);
+}
+
+static void set_dn(Modifications **mods, enum b2b_attr attr, const struct berval *dn)
+{
+	if (dn && !BER_BVISEMPTY(dn))
+		b2b_record_set(mods, attr, dn->bv_val);
+}
+
+static Modifications *last(Modifications *mods)
+{
+	while (mods->sml_next)
+		mods = mods->sml_next;
+	return mods;
+}
+
+static bool has(Entry *e, enum b2b_attr attr)
+{
+	return attr_find(e->e_attrs, b2b_ad[attr]) != NULL;
+}
+
+/* What a new guest lacks; guest is brought up to date with it. */
+static void add_defaults(const struct b2b_record_change *change, Entry *e, struct b2b_guest *guest,
+			 Modifications **mods)
+{
+	unsigned lifetime_days = change->policy ? change->policy->guest_lifetime_days : 90;
+
+	if (!has(e, B2B_ATTR_USER_TYPE))
+		b2b_record_set(mods, B2B_ATTR_USER_TYPE, "Guest");
+	if (!has(e, B2B_ATTR_USER_STATE))
+		b2b_record_set(mods, B2B_ATTR_USER_STATE, "PendingAcceptance");
+	if (!has(e, B2B_ATTR_USER_STATE_CHANGED))
+		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
+	if (!has(e, B2B_ATTR_INVITED_BY))
+		set_dn(mods, B2B_ATTR_INVITED_BY, change->who);
+	if (!has(e, B2B_ATTR_SPONSOR))
+		set_dn(mods, B2B_ATTR_SPONSOR, change->who);
+	if (!has(e, B2B_ATTR_ACCOUNT_ENABLED)) {
+		b2b_record_set(mods, B2B_ATTR_ACCOUNT_ENABLED, "TRUE");
+		guest->enabled = true;
+	}
+	if (!has(e, B2B_ATTR_VALID_UNTIL) && lifetime_days) {
+		guest->valid_until = change->now + (time_t)lifetime_days * 86400;
+		b2b_record_set_time(mods, B2B_ATTR_VALID_UNTIL, guest->valid_until);
+	}
+}
+
+const struct b2b_tenant_policy *b2b_record_policy(const struct b2b_snapshot *snapshot)
+{
+	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
+
+	return rule && !rule->invalid ? &rule->u.tenant : NULL;
+}
+
+bool b2b_record_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+		     struct b2b_record_read *read_r)
+{
+	Entry *e = b2b_entry_get(op, tenant, ndn);
+	Attribute *a;
+
+	if (!e)
+		return false;
+	a = attr_find(e->e_attrs, slap_schema.si_ad_entryCSN);
+	bool guest = b2b_map_is_guest(e) && a && a->a_nvals[0].bv_len < sizeof(read_r->csn);
+	if (guest) {
+		snprintf(read_r->csn, sizeof(read_r->csn), "%s", a->a_nvals[0].bv_val);
+		ber_dupbv_x(&read_r->dn, &e->e_name, op->o_tmpmemctx);
+		ber_dupbv_x(&read_r->ndn, &e->e_nname, op->o_tmpmemctx);
+		b2b_map_guest(op, e, &read_r->guest);
+		read_r->next_due[0] = '\0';
+		a = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_NEXT_DUE]);
+		if (a)
+			snprintf(read_r->next_due, sizeof(read_r->next_due), "%s",
+				 a->a_nvals[0].bv_val);
+	}
+	b2b_entry_release(op, tenant, e);
+	return guest;
+}
+
+void b2b_record_set_due(const struct b2b_record_read *read, time_t due, Modifications **mods)
+{
+	if (due == read->guest.next_due)
+		return;
+	if (read->next_due[0]) {
+		b2b_record_set(mods, B2B_ATTR_NEXT_DUE, read->next_due);
+		last(*mods)->sml_op = LDAP_MOD_DELETE;
+	}
+	if (due) {
+		b2b_record_set_time(mods, B2B_ATTR_NEXT_DUE, due);
+		last(*mods)->sml_op = LDAP_MOD_ADD;
+	}
+}
+
+void b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
+			Modifications **mods)
+{
+	unsigned grace_days = policy ? policy->delete_grace_days : 30;
+
+	b2b_record_set(mods, B2B_ATTR_DISABLED_REASON, reason);
+	b2b_record_set_time(mods, B2B_ATTR_DISABLED_AT, now);
+	b2b_record_set_time(mods, B2B_ATTR_DELETE_AFTER, now + (time_t)grace_days * 86400);
+}
+
+static void set_next_due(const struct b2b_record_change *change, const struct b2b_guest *guest,
+			 Modifications **mods)
+{
+	time_t due = b2b_guest_next_due(guest, change->policy);
+
+	if (due == guest->next_due)
+		return;
+	if (due)
+		b2b_record_set_time(mods, B2B_ATTR_NEXT_DUE, due);
+	else
+		b2b_record_set(mods, B2B_ATTR_NEXT_DUE, NULL);
+}
+
+void b2b_record_complete(const struct b2b_record_change *change, Entry *e)
+{
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_guest guest;
+	Modifications *mods = NULL;
+
+	b2b_guest_parse(&source, &guest, NULL);
+	add_defaults(change, e, &guest, &mods);
+	if (!guest.created)
+		guest.created = change->now;
+	set_next_due(change, &guest, &mods);
+	for (Modifications *m = mods; m; m = m->sml_next) {
+		if (m->sml_values)
+			attr_merge(e, m->sml_desc, m->sml_values, m->sml_nvalues);
+	}
+	slap_mods_free(mods, 1);
+}
+
+static bool same_str(struct b2b_str a, struct b2b_str b)
+{
+	return a.len == b.len && (!a.len || !memcmp(a.s, b.s, a.len));
+}
+
+static void follow_state(const struct b2b_record_change *change, const struct b2b_guest *before,
+			 struct b2b_guest *after, Modifications **mods)
+{
+	bool other_person = !same_str(before->home_tenant, after->home_tenant) ||
+			    !same_str(before->home_subject, after->home_subject);
+
+	/* who accepted was another; the new one has yet to */
+	if (other_person && after->accepted && !change->relaxed) {
+		b2b_record_set(mods, B2B_ATTR_USER_STATE, "PendingAcceptance");
+		after->accepted = false;
+	}
+	if (before->accepted != after->accepted)
+		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
+}
+
+static void follow_enabled(const struct b2b_record_change *change, const struct b2b_guest *before,
+			   const struct b2b_guest *after, Entry *e, Modifications **mods)
+{
+	static const enum b2b_attr marks[] = { B2B_ATTR_DISABLED_REASON, B2B_ATTR_DISABLED_AT,
+					       B2B_ATTR_DELETE_AFTER };
+
+	if (before->enabled && !after->enabled)
+		b2b_record_disable(change->policy, "administrator", change->now, mods);
+	for (size_t i = 0; after->enabled && i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if (has(e, marks[i]))
+			b2b_record_set(mods, marks[i], NULL);
+	}
+}
+
+void b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
+		       Modifications **mods)
+{
+	struct b2b_source source = b2b_map_source(after);
+	struct b2b_guest was, is;
+
+	b2b_guest_parse(&source, &is, NULL);
+	if (!before || !b2b_map_is_guest(before)) {
+		add_defaults(change, after, &is, mods);
+	} else {
+		source = b2b_map_source(before);
+		b2b_guest_parse(&source, &was, NULL);
+		follow_state(change, &was, &is, mods);
+		follow_enabled(change, &was, &is, after, mods);
+	}
+	set_next_due(change, &is, mods);
+}

@@ -1,0 +1,204 @@
+/*
+ * session.c - who is bound on each connection, kept beside slapd's own table of connections.
+ * In: successful binds (gate.c) and home proofs (bind.c).  Out: member, guest or service account,
+ * without an entry look-up as long as nobody's guesthood changed.
+ *
+ * slapd calls no hook of a frontend overlay when a connection ends, so a slot is believed only
+ * while it carries the connection's own id (c_connid is never used twice).
+ */
+#include "glue.h"
+
+enum { STRIPES = 64, MEMBERS = 1 << 14 };
+
+struct slot {
+	unsigned long connid;
+	struct berval ndn;         /* who is bound, normalised; empty: anonymous */
+	uint64_t epoch;            /* guests_epoch when who was found out */
+	enum b2b_who who;
+	bool proven;
+	unsigned long proof;       /* 1 + o_opid of the bind that was proved at home; 0: none */
+	struct berval service_ndn; /* last application service account bound here */
+};
+
+static struct slot *slots;
+static int slot_count;
+static ldap_pvt_thread_mutex_t stripes[STRIPES];
+static _Atomic uint64_t guests_epoch;
+/* Names that were looked up and are no guests, as hashes with the epoch mixed in.  A collision
+ * sends a guest's bind to the backend, where access.c refuses it: it can only deny. */
+static _Atomic uint64_t members[MEMBERS];
+
+int b2b_session_open(void)
+{
+	if (slots)
+		return 0;
+	slot_count = dtblsize;
+	slots = ch_calloc((ber_len_t)slot_count, sizeof(*slots));
+	for (int i = 0; i < STRIPES; i++)
+		ldap_pvt_thread_mutex_init(&stripes[i]);
+	b2b_session_guests_changed();
+	return 0;
+}
+
+void b2b_session_close(void)
+{
+	if (!slots)
+		return;
+	for (int i = 0; i < slot_count; i++) {
+		ch_free(slots[i].ndn.bv_val);
+		ch_free(slots[i].service_ndn.bv_val);
+	}
+	ch_free(slots);
+	slots = NULL;
+	for (int i = 0; i < STRIPES; i++)
+		ldap_pvt_thread_mutex_destroy(&stripes[i]);
+}
+
+void b2b_session_guests_changed(void)
+{
+	atomic_fetch_add(&guests_epoch, 1);
+}
+
+/* The slot of op's connection, locked; NULL for internal operations. */
+static struct slot *slot_lock(Operation *op)
+{
+	int i = op->o_conn ? op->o_conn->c_conn_idx : -1;
+
+	if (i < 0 || i >= slot_count || !slots)
+		return NULL;
+	ldap_pvt_thread_mutex_lock(&stripes[i % STRIPES]);
+	struct slot *slot = &slots[i];
+	if (slot->connid != op->o_connid) {
+		ch_free(slot->ndn.bv_val);
+		ch_free(slot->service_ndn.bv_val);
+		*slot = (struct slot){ .connid = op->o_connid };
+	}
+	return slot;
+}
+
+static void slot_unlock(const struct slot *slot)
+{
+	ldap_pvt_thread_mutex_unlock(&stripes[(slot - slots) % STRIPES]);
+}
+
+bool b2b_session_is_service(const struct berval *ndn)
+{
+	bool found = false;
+
+	for (struct b2b_tenant *t = b2b_tenants; t && !found; t = t->next) {
+		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(t);
+
+		found = b2b_snapshot_app_by_service(snapshot, b2b_map_str(ndn)) != NULL;
+		b2b_snapshot_unref(&snapshot);
+	}
+	return found;
+}
+
+void b2b_session_bound(Operation *op, const struct berval *ndn)
+{
+	bool service = !BER_BVISEMPTY(ndn) && b2b_session_is_service(ndn);
+	struct slot *slot = slot_lock(op);
+
+	if (!slot)
+		return;
+	ch_free(slot->ndn.bv_val);
+	ber_dupbv(&slot->ndn, (struct berval *)ndn);
+	slot->who = B2B_WHO_UNKNOWN;
+	slot->proven = slot->proof && slot->proof == op->o_opid + 1;
+	slot->proof = 0;
+	if (service) {
+		ch_free(slot->service_ndn.bv_val);
+		ber_dupbv(&slot->service_ndn, (struct berval *)ndn);
+	}
+	slot_unlock(slot);
+}
+
+void b2b_session_proved(Operation *op)
+{
+	struct slot *slot = slot_lock(op);
+
+	if (!slot)
+		return;
+	slot->proof = op->o_opid + 1;
+	slot_unlock(slot);
+}
+
+void b2b_session_service(Operation *op, struct berval *service_ndn_r)
+{
+	struct slot *slot = slot_lock(op);
+
+	BER_BVZERO(service_ndn_r);
+	if (!slot)
+		return;
+	if (!BER_BVISEMPTY(&slot->service_ndn))
+		ber_dupbv_x(service_ndn_r, &slot->service_ndn, op->o_tmpmemctx);
+	slot_unlock(slot);
+}
+
+/* FNV-1a, 64 bits, of the name and the epoch; never 0. */
+static uint64_t member_hash(const struct berval *ndn, uint64_t epoch)
+{
+	uint64_t h = 0xcbf29ce484222325u ^ epoch * 0x9e3779b97f4a7c15u;
+
+	for (ber_len_t i = 0; i < ndn->bv_len; i++)
+		h = (h ^ (unsigned char)ndn->bv_val[i]) * 0x100000001b3u;
+	return h ? h : 1;
+}
+
+bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	/* the epoch is read before the entry: a change in between makes what is kept stale */
+	uint64_t h = member_hash(ndn, atomic_load(&guests_epoch));
+	_Atomic uint64_t *kept = &members[h % MEMBERS];
+
+	if (atomic_load(kept) == h)
+		return false;
+	Entry *e = b2b_entry_get(op, tenant, ndn);
+	bool guest = e && b2b_map_is_guest(e);
+	if (e)
+		b2b_entry_release(op, tenant, e);
+	if (!guest)
+		atomic_store(kept, h);
+	return guest;
+}
+
+static enum b2b_who find_out(Operation *op)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_ndn);
+
+	if (!tenant || BER_BVISEMPTY(&op->o_ndn) || be_isroot_dn(tenant->be, &op->o_ndn))
+		return B2B_WHO_OTHER;
+	return b2b_session_is_guest(op, tenant, &op->o_ndn) ? B2B_WHO_GUEST : B2B_WHO_OTHER;
+}
+
+void b2b_session_find(Operation *op, struct b2b_session *session_r)
+{
+	uint64_t epoch = atomic_load(&guests_epoch);
+	struct slot *slot = slot_lock(op);
+	bool own = false, was_guest = false;
+
+	*session_r = (struct b2b_session){ .who = B2B_WHO_UNKNOWN };
+	if (slot) {
+		own = bvmatch(&slot->ndn, &op->o_ndn);
+		was_guest = own && (slot->proven || slot->who == B2B_WHO_GUEST);
+		session_r->proven = own && slot->proven;
+		if (own && slot->epoch == epoch)
+			session_r->who = slot->who;
+		if (!BER_BVISEMPTY(&slot->service_ndn) && (was_guest || !own))
+			ber_dupbv_x(&session_r->service_ndn, &slot->service_ndn, op->o_tmpmemctx);
+		slot_unlock(slot);
+	}
+	if (session_r->who != B2B_WHO_UNKNOWN)
+		return;
+	session_r->who = find_out(op);
+	/* who came in as a guest does not become a member by losing its entry or its class */
+	if (was_guest)
+		session_r->who = B2B_WHO_GUEST;
+	if (!own || !(slot = slot_lock(op)))
+		return;
+	if (bvmatch(&slot->ndn, &op->o_ndn)) {
+		slot->who = session_r->who;
+		slot->epoch = epoch;
+	}
+	slot_unlock(slot);
+}

@@ -1,0 +1,86 @@
+"""Fixtures for all tests against a real slapd; see lib/ for what stands behind them.
+
+A server fixture is module-scoped: one slapd serves a file of tests.  Tests that need a server of
+their own use the builders (lib.builders) with "with".
+"""
+
+import os
+import sys
+from pathlib import Path
+
+# Before libldap is first used: nobody's ldap.conf may change what the tests see.
+os.environ["LDAPNOINIT"] = "1"
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pytest  # noqa: E402
+
+from lib import builders, certs as certs_module, slapd as slapd_module  # noqa: E402
+from lib.hostile import FakeHome  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    """Certificates for localhost and 127.0.0.1, and an impostor's."""
+    return certs_module.Certs(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="module")
+def home(certs):
+    """A partner's directory with TLS; never changed by tests."""
+    server = builders.home_server(certs=certs)
+    yield server
+    _finish(server)
+
+
+@pytest.fixture(scope="module")
+def tenant(certs):
+    """Our tenant with an empty policy, TLS, the gate and the record keeper."""
+    server = builders.tenant_server(certs=certs)
+    yield server
+    _finish(server)
+
+
+@pytest.fixture(scope="module")
+def make_server():
+    """make_server(builder, **options): a server of any kind that is ended with the module."""
+    made = []
+
+    def make(builder, **options):
+        server = builder(**options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in reversed(made):
+        _finish(server)
+
+
+@pytest.fixture
+def fake_home():
+    """fake_home(behaviour, ...): a hostile home server (lib.hostile.FakeHome), ended with the
+    test."""
+    made = []
+
+    def make(*args, **options):
+        made.append(FakeHome(*args, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def _finish(server):
+    try:
+        server.stop()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left():
+    """What a test forgot is ended here, and the last test says so."""
+    yield
+    forgotten = [server.name for server in slapd_module._running]
+    complaints = slapd_module.stop_all()
+    assert not forgotten, f"still running at the end: {forgotten} {complaints}"
