@@ -59,7 +59,7 @@ TEST_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Ioverlay/slapd -
 
 CORE_LIBS   = -ljansson -lcrypto
 CLIENT_LIBS = -lldap -llber
-CHECK_LIBS  = -lcheck -lpthread -lrt -lm
+CHECK_LIBS  = -lcheck -lsubunit -lpthread -lrt -lm
 
 CORE_C  := $(sort $(wildcard overlay/core/*.c))
 HOME_C  := $(sort $(wildcard overlay/slapd/home*.c))
@@ -148,7 +148,7 @@ $(BUILD)/bench/bench_%: $(BUILD)/obj/tests/bench/bench_%.o $(CORE_O)
 # The parsers once more, with both sanitizers, for the replay of the fuzz corpora.
 FUZZ_BUILD = $(BUILD)/san
 FUZZ_SAN = address,undefined
-$(FUZZ_REPLAYS): fuzz-core
+$(FUZZ_REPLAYS): | fuzz-core
 .PHONY: fuzz-core
 fuzz-core:
 	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) SAN=$(FUZZ_SAN) OPT='-O1 -g' core
@@ -196,7 +196,7 @@ uninstall:
 	rm -f $(patsubst man/%,$(DESTDIR)$(mandir)/man1/%,$(wildcard man/*.1))
 	rm -f $(patsubst man/%,$(DESTDIR)$(mandir)/man5/%,$(wildcard man/*.5))
 	rm -f $(patsubst ldif/%,$(DESTDIR)$(docdir)/examples/%,$(examples))
-	-rmdir $(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir) 2>/dev/null
+	rmdir $(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir) 2>/dev/null || true
 
 # The headers' cache is shared by all clones; distclean says where it is and leaves it.
 clean:
@@ -211,7 +211,8 @@ flags-core:
 flags-client:
 	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core"
 flags-test:
-	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core -Ioverlay/slapd -Itools"
+	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core -Ioverlay/slapd -Itools \
+-DB2B_TEST_DATA=\"tests/data\""
 flags-glue:
 	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core -I$(BUILD) -isystem \
 $(SLAPD_INCLUDE)/include -isystem $(SLAPD_INCLUDE)/servers/slapd -DB2B_SLAPD_VERSION=\"x\""

@@ -11,10 +11,10 @@
 #include <string.h>
 
 const struct b2b_graph_setting b2b_graph_settings[B2B_GRAPH_SETTINGS] = {
-	{"b2bCollaborationInbound", B2B_ATTR_COLLAB_IN_USERS_ACCESS},
-	{"b2bCollaborationOutbound", B2B_ATTR_COLLAB_OUT_USERS_ACCESS},
-	{"b2bDirectConnectInbound", B2B_ATTR_DIRECT_IN_USERS_ACCESS},
-	{"b2bDirectConnectOutbound", B2B_ATTR_DIRECT_OUT_USERS_ACCESS},
+	{ "b2bCollaborationInbound", B2B_ATTR_COLLAB_IN_USERS_ACCESS },
+	{ "b2bCollaborationOutbound", B2B_ATTR_COLLAB_OUT_USERS_ACCESS },
+	{ "b2bDirectConnectInbound", B2B_ATTR_DIRECT_IN_USERS_ACCESS },
+	{ "b2bDirectConnectOutbound", B2B_ATTR_DIRECT_OUT_USERS_ACCESS },
 };
 
 size_t b2b_graph_push(struct b2b_graph_reader *reader, const char *member, size_t index)
@@ -45,14 +45,13 @@ enum b2b_err b2b_graph_fail(struct b2b_graph_reader *reader, const char *fmt, ..
 	va_start(args, fmt);
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
-	return b2b_error_set(reader->error, "%s%s%s", reader->at, reader->at_len ? ": " : "",
-			     text);
+	return b2b_error_set(reader->error, "%s%s%s", reader->at, reader->at_len ? ": " : "", text);
 }
 
 enum b2b_err b2b_graph_note(struct b2b_graph_reader *reader, const char *fmt, ...)
 {
 	struct b2b_graph *graph = reader->graph;
-	struct b2b_error line = {""}; /* for its way with characters that must not be printed */
+	struct b2b_error line = { "" }; /* for its way with characters that must not be printed */
 	char text[400];
 	va_list args;
 	char **grown;
@@ -85,7 +84,7 @@ struct b2b_str b2b_graph_trim(const char *text, size_t bytes)
 	}
 	while (bytes > 0 && strchr(" \t\r\n", text[bytes - 1]) && text[bytes - 1])
 		bytes--;
-	return (struct b2b_str){text, bytes};
+	return (struct b2b_str){ text, bytes };
 }
 
 bool b2b_graph_is(struct b2b_str text, const char *name)
@@ -228,9 +227,9 @@ static enum b2b_err read_partners(struct b2b_graph_reader *reader, json_t *value
 static enum b2b_err read_document(struct b2b_graph_reader *reader, json_t *root)
 {
 	static const struct b2b_graph_member rows[] = {
-		{"default", read_default, 0},
-		{"partners", read_partners, 0},
-		{"value", read_partners, 0},
+		{ "default", read_default, 0 },
+		{ "partners", read_partners, 0 },
+		{ "value", read_partners, 0 },
 	};
 
 	if (!json_is_object(root))
@@ -273,14 +272,13 @@ static enum b2b_err parse(const char *json, size_t json_bytes, json_t **root_r,
 		return B2B_OK;
 	if (json_error_code(&where) == json_error_out_of_memory)
 		return B2B_ERR_MEMORY;
-	return b2b_error_set(error, "line %d, column %d: %s", where.line, where.column,
-			     where.text);
+	return b2b_error_set(error, "line %d, column %d: %s", where.line, where.column, where.text);
 }
 
 enum b2b_err b2b_graph_read(const char *json, size_t json_bytes, const char *setting,
 			    struct b2b_graph **graph_r, struct b2b_error *error)
 {
-	struct b2b_graph_reader reader = {.setting = setting, .error = error};
+	struct b2b_graph_reader reader = { .setting = setting, .error = error };
 	json_t *root = NULL;
 	enum b2b_err err;
 

@@ -111,7 +111,7 @@ static enum b2b_err check_bytes(const char *json, size_t bytes, struct b2b_error
 enum b2b_err b2b_graph_clean(const char *json, size_t json_bytes, char **clean_r,
 			     size_t *clean_bytes_r, struct b2b_error *error)
 {
-	struct cleaner c = {.line = 1, .error = error};
+	struct cleaner c = { .line = 1, .error = error };
 	enum b2b_err err = check_bytes(json, json_bytes, error);
 
 	*clean_r = NULL;

@@ -43,7 +43,7 @@ struct b2b_graph_reader {
 	struct b2b_error *error;
 	struct b2b_graph_entry *entry; /* the entry being filled */
 	struct b2b_graph_names users;  /* its users targets */
-	bool users_touched;	       /* a users half was set or removed */
+	bool users_touched;            /* a users half was set or removed */
 	bool setting_used;
 	char at[400];
 	size_t at_len;

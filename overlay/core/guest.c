@@ -93,6 +93,8 @@ enum b2b_err b2b_guest_check(const struct b2b_source *source, struct b2b_error *
 	return reader.invalid ? B2B_ERR_INVALID : B2B_OK;
 }
 
+#define HOUR_SECS 3600
+
 time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant)
 {
 	unsigned days = tenant ? tenant->guest_lifetime_days : DEFAULT_LIFETIME_DAYS;
@@ -104,18 +106,24 @@ time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_poli
 	return guest->created ? guest->created + (time_t)days * DAY_SECS : 1;
 }
 
-time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant)
+time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
+			  time_t now)
 {
 	time_t due = b2b_guest_end(guest, tenant), review = 0;
 
 	if (!guest->enabled)
 		return 0;
-	if (guest->review != B2B_REVIEW_APPROVED)
+	if (guest->review == B2B_REVIEW_DENIED)
+		review = 1; /* a denial does not wait for the deadline */
+	else if (guest->review == B2B_REVIEW_UNDECIDED)
 		review = guest->review_due;
-	/* a denial without a deadline is overdue from the start */
-	if (guest->review == B2B_REVIEW_DENIED && review == 0)
-		review = 1;
 	if (review && (due == 0 || review < due))
 		due = review;
-	return b2b_time_round_up_hour(due);
+	if (due == 0)
+		return 0;
+	if (due > now)
+		return b2b_time_round_up_hour(due);
+	/* overdue: an hour that is past, so that the next sweep finds it */
+	due -= due % HOUR_SECS;
+	return due > 0 ? due : HOUR_SECS;
 }

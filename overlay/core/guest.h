@@ -46,9 +46,10 @@ enum b2b_err b2b_guest_check(const struct b2b_source *source, struct b2b_error *
  * tenant may be NULL (defaults). */
 time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant);
 
-/* When the task must next look at the guest: the earliest of its end and an undecided or denied
- * review's deadline, rounded up to the hour; 0 for never (disabled, or nothing to come).  A denial
- * without a deadline is overdue from the start. */
-time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant);
+/* When the task must next look at the guest: the earliest of its end and an undecided review's
+ * deadline, rounded up to the hour (few distinct keys keep the task's search cheap), or down where
+ * it is past already or a review was denied; 0 for never (disabled, or nothing to come). */
+time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
+			  time_t now);
 
 #endif

@@ -54,7 +54,7 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 {
 	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)
 		return false;
-	if (!dnIsSuffix(&e->e_nname, &p->tenant->be->be_nsuffix[0]))
+	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
 	if (ACL_LEVEL(access) > ACL_READ)
 		return false;
@@ -66,8 +66,7 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 	       is_way_to(p, &e->e_nname);
 }
 
-/* Whether an application's service account finds this guest. */
-static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
+bool b2b_access_service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
 {
 	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
 	struct b2b_guest guest;
@@ -111,5 +110,5 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 	/* an application may invite: what it is about to add cannot be hidden from it */
 	if (op->o_tag == LDAP_REQ_ADD && e == op->ora_e)
 		return SLAP_CB_CONTINUE;
-	return service_sees(op, p, e) ? SLAP_CB_CONTINUE : 0;
+	return b2b_access_service_sees(op, p, e) ? SLAP_CB_CONTINUE : 0;
 }

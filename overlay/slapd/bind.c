@@ -132,7 +132,7 @@ static void redeem(Operation *op, struct guest_bind *bind)
 	struct b2b_record_read read;
 	int rc;
 
-	if (bind->guest.accepted || SLAP_SINGLE_SHADOW(bind->tenant->be) ||
+	if (bind->guest.accepted || !b2b_tenant_is_writable(bind->tenant) ||
 	    !b2b_record_read(op, bind->tenant, &op->o_req_ndn, &read))
 		return;
 	b2b_record_set(&mods, B2B_ATTR_USER_STATE, "Accepted");

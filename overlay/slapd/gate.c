@@ -104,6 +104,23 @@ static int refuse_verdict(Operation *op, SlapReply *rs, const struct b2b_passage
 	return refuse(op, rs, LDAP_UNWILLING_TO_PERFORM, text);
 }
 
+/* Whether a service account is about to write to a guest that does not exist for it.  slapd would
+ * answer insufficientAccess, and noSuchObject for one that is missing. */
+static bool writes_to_hidden(Operation *op, const struct b2b_passage *passage)
+{
+	bool write = op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
+		     op->o_tag == LDAP_REQ_MODRDN;
+	struct b2b_tenant *tenant = write ? b2b_tenant_of(&op->o_req_ndn) : NULL;
+	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_req_ndn) : NULL;
+
+	if (!e)
+		return false;
+	bool hidden = b2b_map_is_guest(e) && !be_isroot_dn(tenant->be, &op->o_ndn) &&
+		      !b2b_access_service_sees(op, passage, e);
+	b2b_entry_release(op, tenant, e);
+	return hidden;
+}
+
 /* Whether the connection itself belongs to a guest, whatever name the operation runs under. */
 static bool is_guest_in_disguise(Operation *op)
 {
@@ -138,6 +155,8 @@ static int gate_operation(Operation *op, SlapReply *rs)
 				      "b2b: guests may not use this control");
 		push_hide_matched(op);
 	} else if (passage->service) {
+		if (writes_to_hidden(op, passage))
+			return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
 		push_hide_matched(op);
 	}
 	return SLAP_CB_CONTINUE;

@@ -51,7 +51,7 @@ extern struct b2b_tenant *b2b_tenants; /* all open tenants */
 
 /* tenant.c */
 int b2b_tenant_register(void);
-/* The tenant whose database holds ndn, or NULL; the longest suffix wins. */
+/* The tenant whose database holds ndn, or NULL. */
 struct b2b_tenant *b2b_tenant_of(const struct berval *ndn);
 /* A reference on the current policy; release with b2b_snapshot_unref. Never NULL. */
 struct b2b_snapshot *b2b_tenant_snapshot(struct b2b_tenant *tenant);
@@ -61,6 +61,8 @@ void b2b_tenant_release(struct b2b_tenant **tenant);
  * b2b_entry_release; hold it across nothing that waits.  NULL where there is none. */
 Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 void b2b_entry_release(Operation *op, struct b2b_tenant *tenant, Entry *e);
+/* Whether the task and a redemption may write here: no consumer, not read-only. */
+bool b2b_tenant_is_writable(const struct b2b_tenant *tenant);
 static inline struct b2b_tenant *b2b_tenant_here(Operation *op)
 {
 	return ((slap_overinst *)op->o_bd->bd_info)->on_bi.bi_private;
@@ -202,6 +204,8 @@ struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 
 /* access.c */
+/* Whether a service account (passage->service) finds this guest. */
+bool b2b_access_service_sees(Operation *op, const struct b2b_passage *passage, Entry *e);
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
 		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp);
 

@@ -36,7 +36,7 @@ struct b2b_homes_limits {
 
 /* All borrowed for the time of the call. */
 struct b2b_home_request {
-	const char *partner; /* the partner's tenant id: connections and caps are by it */
+	const char *partner;     /* the partner's tenant id: connections and caps are by it */
 	const char *const *uris; /* in the order to try them: ldap[s]://host[:port] */
 	size_t uri_count;
 	bool start_tls;      /* demanded on ldap://; a server that refuses it is not asked */

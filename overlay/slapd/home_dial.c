@@ -42,7 +42,7 @@ static int left_ms(uint64_t deadline_ms)
 /* True once fd is ready for events, false at the deadline. */
 static bool wait_for(int fd, short events, uint64_t deadline_ms)
 {
-	struct pollfd item = {.fd = fd, .events = events};
+	struct pollfd item = { .fd = fd, .events = events };
 	int rc;
 
 	do
@@ -220,7 +220,7 @@ static int look_up(const struct b2b_url *url, uint64_t deadline_ms, struct addre
 	}
 	while ((rc = gai_error(&lookup->request)) == EAI_INPROGRESS) {
 		int left = left_ms(deadline_ms);
-		struct timespec wait = {left / 1000, left % 1000 * 1000000L};
+		struct timespec wait = { left / 1000, left % 1000 * 1000000L };
 
 		if (left == 0) {
 			lookup_abandon(lookup);
@@ -237,9 +237,9 @@ static int look_up(const struct b2b_url *url, uint64_t deadline_ms, struct addre
 /* Numbers and this machine need no look-up. */
 static bool is_known(const struct b2b_url *url, struct addresses *list)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)url->port)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-				  .sin6_port = htons((uint16_t)url->port)};
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)url->port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+				   .sin6_port = htons((uint16_t)url->port) };
 
 	if (b2b_str_equal_nocase(b2b_str_of(url->host), b2b_str_of("localhost"))) {
 		v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -299,7 +299,7 @@ static int connect_to(const struct sockaddr_storage *address, socklen_t bytes, u
 int b2b_home_dial(const struct b2b_url *url, bool local_only, uint64_t deadline_ms,
 		  struct b2b_error *why)
 {
-	struct addresses list = {.count = 0};
+	struct addresses list = { .count = 0 };
 	char reason[128] = "the name has no address";
 	int rc, fd;
 
@@ -307,7 +307,8 @@ int b2b_home_dial(const struct b2b_url *url, bool local_only, uint64_t deadline_
 		rc = look_up(url, deadline_ms, &list);
 		if (rc != 0) {
 			b2b_error_set(why, "the name could not be looked up: %s",
-				      rc == EAI_INPROGRESS ? "no answer in time" : gai_strerror(rc));
+				      rc == EAI_INPROGRESS ? "no answer in time"
+							   : gai_strerror(rc));
 			return -1;
 		}
 	}
@@ -322,8 +323,7 @@ int b2b_home_dial(const struct b2b_url *url, bool local_only, uint64_t deadline_
 		fd = connect_to(&list.address[i], list.bytes[i], now + left / (list.count - i));
 		if (fd >= 0)
 			return fd;
-		if (!strerror_r(errno, reason, sizeof reason))
-			snprintf(reason, sizeof reason, "error %d", errno);
+		snprintf(reason, sizeof reason, "%s", strerrordesc_np(errno));
 	}
 	b2b_error_set(why, "no connection: %s", reason);
 	return -1;

@@ -5,7 +5,7 @@
  */
 #include "home_link.h"
 
-#include <errno.h>
+#include <openldap.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -30,16 +30,16 @@ static bool set(LDAP *ld, int option, const void *value)
 
 static bool set_plain_options(LDAP *ld)
 {
-	const struct timeval forever = {.tv_sec = -1}; /* the wire has the deadline */
+	const struct timeval forever = { .tv_sec = -1 }; /* the wire has the deadline */
 
 	return set_int(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
 	       set(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) &&
 	       set(ld, LDAP_OPT_RESTART, LDAP_OPT_OFF) &&
 	       set(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) &&
 	       set_int(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
-	       set(ld, LDAP_OPT_NETWORK_TIMEOUT, &forever) &&
-	       set(ld, LDAP_OPT_TIMEOUT, &forever) && set(ld, LDAP_OPT_SERVER_CONTROLS, NULL) &&
-	       set(ld, LDAP_OPT_CLIENT_CONTROLS, NULL) && set(ld, LDAP_OPT_URI, NOWHERE);
+	       set(ld, LDAP_OPT_NETWORK_TIMEOUT, &forever) && set(ld, LDAP_OPT_TIMEOUT, &forever) &&
+	       set(ld, LDAP_OPT_SERVER_CONTROLS, NULL) && set(ld, LDAP_OPT_CLIENT_CONTROLS, NULL) &&
+	       set(ld, LDAP_OPT_URI, NOWHERE);
 }
 
 static bool set_tls_options(LDAP *ld, const char *ca_file)
@@ -50,10 +50,12 @@ static bool set_tls_options(LDAP *ld, const char *ca_file)
 	return set_int(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) &&
 	       set_int(ld, LDAP_OPT_X_TLS_REQUIRE_SAN, LDAP_OPT_X_TLS_TRY) &&
 	       set_int(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
-	       set(ld, LDAP_OPT_X_TLS_CACERTDIR, NULL) && set(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) &&
+	       set(ld, LDAP_OPT_X_TLS_CACERTDIR, NULL) &&
+	       set(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file) &&
 	       set(ld, LDAP_OPT_X_TLS_CERTFILE, NULL) && set(ld, LDAP_OPT_X_TLS_KEYFILE, NULL) &&
-	       set(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, NULL) && set(ld, LDAP_OPT_X_TLS_CRLFILE, NULL) &&
-	       set(ld, LDAP_OPT_X_TLS_CONNECT_CB, NULL) && set_int(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
+	       set(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, NULL) &&
+	       set(ld, LDAP_OPT_X_TLS_CRLFILE, NULL) && set(ld, LDAP_OPT_X_TLS_CONNECT_CB, NULL) &&
+	       set_int(ld, LDAP_OPT_X_TLS_NEWCTX, 0);
 }
 
 /* libldap starts its TLS library at first need, and not safely so in two threads at once. */
@@ -74,7 +76,7 @@ static struct timeval time_left(const struct b2b_home_link *link)
 	uint64_t now = b2b_home_now_ms();
 	uint64_t left = link->wire.deadline_ms > now ? link->wire.deadline_ms - now : 0;
 
-	return (struct timeval){(time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)};
+	return (struct timeval){ (time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000) };
 }
 
 /* Waits for the answer to one request; NULL, and why. */
@@ -254,7 +256,7 @@ enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 					const struct b2b_home_request *request,
 					uint64_t deadline_ms, struct b2b_error *why)
 {
-	struct berval password = {request->password.len, (char *)request->password.s};
+	struct berval password = { request->password.len, (char *)request->password.s };
 	LDAPMessage *answer;
 	int id, code;
 
@@ -283,7 +285,7 @@ enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 
 bool b2b_home_link_is_quiet(struct b2b_home_link *link)
 {
-	struct pollfd item = {.fd = link->wire.fd, .events = POLLIN};
+	struct pollfd item = { .fd = link->wire.fd, .events = POLLIN };
 	Sockbuf *sockbuf = NULL;
 
 	return link->wire.fd >= 0 && poll(&item, 1, 0) == 0 &&

@@ -30,8 +30,11 @@ static void settle(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 		if (b2b_record_read(op, tenant, ndn, &read)) {
 			Modifications *mods = NULL;
 
-			b2b_record_set_due(&read, b2b_guest_next_due(&read.guest,
-					   b2b_record_policy(snapshot)), &mods);
+			b2b_record_set_due(&read,
+					   b2b_guest_next_due(&read.guest,
+							      b2b_record_policy(snapshot),
+							      slap_get_time()),
+					   &mods);
 			if (mods)
 				rc = b2b_keeper_write(op, tenant, &read, mods);
 		}
@@ -144,6 +147,16 @@ static struct b2b_record_change record_change(Operation *op, struct b2b_snapshot
 	};
 }
 
+static bool is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	Entry *e = b2b_entry_get(op, tenant, ndn);
+	bool guest = e && b2b_map_is_guest(e);
+
+	if (e)
+		b2b_entry_release(op, tenant, e);
+	return guest;
+}
+
 /* --- add --- */
 
 static enum b2b_err check_entry(struct b2b_tenant *tenant, Entry *e, bool guest, bool policy,
@@ -158,6 +171,22 @@ static enum b2b_err check_entry(struct b2b_tenant *tenant, Entry *e, bool guest,
 	return err;
 }
 
+/* A guest's entry is a leaf: what stood below it could be found by programs that may not find the
+ * guest. */
+static bool is_below_guest(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	struct berval parent;
+
+	dnParent((struct berval *)ndn, &parent);
+	return is_guest(op, tenant, &parent);
+}
+
+static int refuse_below_guest(Operation *op, SlapReply *rs)
+{
+	return b2b_tenant_refuse(op, rs, LDAP_CONSTRAINT_VIOLATION,
+				 "b2b: no entry may stand below a guest");
+}
+
 int b2b_keeper_add(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
@@ -168,6 +197,8 @@ int b2b_keeper_add(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
+	if (!is_trusted(op) && is_below_guest(op, tenant, &e->e_nname))
+		return refuse_below_guest(op, rs);
 	bool guest = b2b_map_is_guest(e);
 	bool policy = concerns_policy(tenant, &e->e_nname) || has_policy_class(e);
 	if (!guest && !policy)
@@ -275,14 +306,20 @@ static bool changes_class(const Modifications *m)
 	return false;
 }
 
-static bool is_guest_now(Operation *op, struct b2b_tenant *tenant)
+static bool has_children(Operation *op, struct b2b_tenant *tenant)
 {
+	BackendDB *saved = op->o_bd;
+	int has = LDAP_COMPARE_FALSE;
 	Entry *e = b2b_entry_get(op, tenant, &op->o_req_ndn);
-	bool guest = e && b2b_map_is_guest(e);
 
-	if (e)
-		b2b_entry_release(op, tenant, e);
-	return guest;
+	if (!e)
+		return false;
+	op->o_bd = tenant->be;
+	if (op->o_bd->be_has_subordinates)
+		op->o_bd->be_has_subordinates(op, e, &has);
+	op->o_bd = saved;
+	b2b_entry_release(op, tenant, e);
+	return has == LDAP_COMPARE_TRUE;
 }
 
 /* Judges a client's change and appends what follows from it; error says why it is refused. */
@@ -294,9 +331,12 @@ static enum b2b_err judge_modify(Operation *op, struct b2b_tenant *tenant, bool 
 
 	if (!images(op, tenant, &before, &after))
 		return B2B_OK;
-	bool complete = b2b_map_is_guest(after) &&
-			attr_find(after->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
+	bool guest = b2b_map_is_guest(after);
+	bool complete = guest && attr_find(after->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
 	err = check_entry(tenant, after, complete, policy || has_policy_class(after), error);
+	if (err == B2B_OK && guest && !b2b_map_is_guest(before) && has_children(op, tenant))
+		err = b2b_error_set(error, "objectClass: an entry with others below it cannot "
+					   "become a guest");
 	if (err == B2B_OK && complete) {
 		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 		struct b2b_record_change change = record_change(op, snapshot);
@@ -319,7 +359,7 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
-	if (!policy && !changes_class(op->orm_modlist) && !is_guest_now(op, tenant))
+	if (!policy && !changes_class(op->orm_modlist) && !is_guest(op, tenant, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
@@ -349,6 +389,8 @@ int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 	bool from = concerns_policy(tenant, &op->o_req_ndn) ||
 		    dnIsSuffix(&tenant->nbase, &op->o_req_ndn);
 	bool into = op->orr_nnewSup && concerns_policy(tenant, op->orr_nnewSup);
+	if (op->orr_nnewSup && !is_trusted(op) && is_guest(op, tenant, op->orr_nnewSup))
+		return refuse_below_guest(op, rs);
 	if ((from || into) && !is_trusted(op))
 		return b2b_tenant_refuse(op, rs, LDAP_UNWILLING_TO_PERFORM,
 					 "b2b: policy entries are not renamed: add the new one, "
@@ -369,7 +411,7 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
-	bool guest = !policy && is_guest_now(op, tenant);
+	bool guest = !policy && is_guest(op, tenant, &op->o_req_ndn);
 	if (!policy && !guest)
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))

@@ -95,6 +95,29 @@ enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_er
 	return err;
 }
 
+/* A setting with one half only is lawful but seldom meant. */
+static void warn_half_set(const struct b2b_rule *rule)
+{
+	static const char *const names[B2B_SCOPE_COUNT] = { "b2bCollabIn", "b2bCollabOut",
+							    "b2bDirectIn", "b2bDirectOut" };
+	const struct b2b_settings *settings = rule->kind == B2B_RULE_PARTNER
+						      ? &rule->u.partner.settings
+						      : &rule->u.defaults;
+
+	if (rule->kind != B2B_RULE_PARTNER && rule->kind != B2B_RULE_DEFAULT)
+		return;
+	for (int i = 0; i < B2B_SCOPE_COUNT; i++) {
+		bool users = settings->scope[i].users.access != B2B_ACCESS_UNSET;
+		bool apps = settings->scope[i].apps.access != B2B_ACCESS_UNSET;
+
+		if (users != apps)
+			Debug(LDAP_DEBUG_ANY,
+			      "b2b: policy entry \"%s\": %s has its %s half only: the default must "
+			      "permit as well\n",
+			      rule->dn, names[i], users ? "users" : "applications");
+	}
+}
+
 /* snapshot with e in it, or without what e's name had; NULL without memory. */
 static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot,
 				       Entry *e)
@@ -117,6 +140,7 @@ static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_sna
 		      e->e_nname.bv_val, error.text);
 	if (!rule)
 		return NULL;
+	warn_half_set(rule);
 	next = b2b_snapshot_with(snapshot, rule);
 	b2b_rule_unref(&rule);
 	return next;

@@ -192,7 +192,7 @@ void b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reas
 static void set_next_due(const struct b2b_record_change *change, const struct b2b_guest *guest,
 			 Modifications **mods)
 {
-	time_t due = b2b_guest_next_due(guest, change->policy);
+	time_t due = b2b_guest_next_due(guest, change->policy, change->now);
 
 	if (due == guest->next_due)
 		return;

@@ -17,8 +17,23 @@ struct sweep {
 	struct b2b_tenant *tenant;
 	struct b2b_snapshot *snapshot;
 	struct found *found; /* newest first */
-	unsigned count;
+	unsigned count, limit;
+	void *ctx;
+	OperationBuffer opbuf;
+	Connection conn;
 };
+
+/* Each search and each guest gets an operation, and memory, of its own: what the last one left
+ * behind is gone. */
+static void renew(struct sweep *sweep)
+{
+	memset(&sweep->conn, 0, sizeof(sweep->conn));
+	connection_fake_init2(&sweep->conn, &sweep->opbuf, sweep->ctx, 1);
+	sweep->op = &sweep->opbuf.ob_op;
+	sweep->op->o_bd = sweep->tenant->be;
+	sweep->op->o_dn = sweep->tenant->be->be_rootdn;
+	sweep->op->o_ndn = sweep->tenant->be->be_rootndn;
+}
 
 static bool must_stop(const struct sweep *sweep)
 {
@@ -33,7 +48,7 @@ static int note_guest(Operation *op, SlapReply *rs)
 
 	if (rs->sr_type != REP_SEARCH)
 		return 0;
-	if (sweep->count >= sweep->tenant->sweep_batch || slapd_shutdown)
+	if (sweep->count >= sweep->limit || slapd_shutdown)
 		return LDAP_SIZELIMIT_EXCEEDED;
 	found = ch_malloc(sizeof(*found));
 	ber_dupbv(&found->ndn, &rs->sr_entry->e_nname);
@@ -43,18 +58,19 @@ static int note_guest(Operation *op, SlapReply *rs)
 	return 0;
 }
 
-/* Collects one batch of guests that match; returns how many. */
-static unsigned search(struct sweep *sweep, const char *filter)
+/* Collects up to one batch of guests that match below one suffix. */
+static void search(struct sweep *sweep, const char *filter, int suffix)
 {
-	Operation *op = sweep->op;
 	SlapReply rs = { REP_RESULT };
 	slap_callback cb = { .sc_response = note_guest, .sc_private = sweep };
+	Operation *op;
 
-	sweep->count = 0;
+	renew(sweep);
+	op = sweep->op;
 	op->o_tag = LDAP_REQ_SEARCH;
 	op->o_callback = &cb;
-	op->o_req_dn = sweep->tenant->be->be_suffix[0];
-	op->o_req_ndn = sweep->tenant->be->be_nsuffix[0];
+	op->o_req_dn = sweep->tenant->be->be_suffix[suffix];
+	op->o_req_ndn = sweep->tenant->be->be_nsuffix[suffix];
 	op->o_managedsait = SLAP_CONTROL_CRITICAL;
 	op->o_do_not_cache = 1;
 	memset(&op->oq_search, 0, sizeof(op->oq_search));
@@ -65,15 +81,14 @@ static unsigned search(struct sweep *sweep, const char *filter)
 	op->ors_attrs = slap_anlist_no_attrs;
 	op->ors_filter = str2filter_x(op, filter);
 	if (!op->ors_filter)
-		return 0;
+		return;
 	ber_str2bv(filter, 0, 0, &op->ors_filterstr);
 	op->o_bd->be_search(op, &rs);
 	filter_free_x(op, op->ors_filter, 1);
-	return sweep->count;
 }
 
-/* What is due for one guest: off with it, or the next date. */
-static void handle(struct sweep *sweep, struct berval *ndn)
+/* What is due for one guest: off with it, or the next date.  True if it was written. */
+static bool handle(struct sweep *sweep, struct berval *ndn)
 {
 	const struct b2b_tenant_policy *policy = b2b_record_policy(sweep->snapshot);
 	time_t now = slap_get_time();
@@ -81,8 +96,9 @@ static void handle(struct sweep *sweep, struct berval *ndn)
 	Modifications *mods = NULL;
 	enum b2b_reason reason;
 
+	renew(sweep);
 	if (!b2b_record_read(sweep->op, sweep->tenant, ndn, &read))
-		return;
+		return false;
 	reason = b2b_decide_record(&read.guest, policy, now);
 	bool off = read.guest.enabled &&
 		   (reason == B2B_REASON_EXPIRED || reason == B2B_REASON_REVIEW_LAPSED);
@@ -90,9 +106,9 @@ static void handle(struct sweep *sweep, struct berval *ndn)
 		b2b_record_set(&mods, B2B_ATTR_ACCOUNT_ENABLED, "FALSE");
 		b2b_record_disable(policy, b2b_reason_name(reason), now, &mods);
 	}
-	b2b_record_set_due(&read, off ? 0 : b2b_guest_next_due(&read.guest, policy), &mods);
+	b2b_record_set_due(&read, off ? 0 : b2b_guest_next_due(&read.guest, policy, now), &mods);
 	if (!mods)
-		return;
+		return false;
 	int rc = b2b_keeper_write(sweep->op, sweep->tenant, &read, mods);
 	if (rc == LDAP_SUCCESS && off)
 		Debug(LDAP_DEBUG_STATS, "b2b: task guest=\"%s\" disabled reason=%s\n",
@@ -100,39 +116,43 @@ static void handle(struct sweep *sweep, struct berval *ndn)
 	else if (rc != LDAP_SUCCESS && rc != LDAP_ASSERTION_FAILED && rc != LDAP_NO_SUCH_ATTRIBUTE)
 		Debug(LDAP_DEBUG_ANY, "b2b: task guest=\"%s\": not written (%d)\n", ndn->bv_val,
 		      rc);
+	return rc == LDAP_SUCCESS;
 }
 
-/* Handles one batch of what a filter finds; false when there is no more to do for now. */
+/* Handles one batch of what a filter finds; false when there is no more to do for now.  A batch of
+ * which nothing could be written is not tried again before the next run. */
 static bool handle_batch(struct sweep *sweep, const char *filter)
 {
-	unsigned count = search(sweep, filter);
+	bool written = false;
 
+	sweep->count = 0;
+	for (int i = 0; !BER_BVISNULL(&sweep->tenant->be->be_nsuffix[i]); i++)
+		search(sweep, filter, i);
 	while (sweep->found) {
 		struct found *found = sweep->found;
 
 		sweep->found = found->next;
-		if (!must_stop(sweep))
-			handle(sweep, &found->ndn);
+		if (!must_stop(sweep) && handle(sweep, &found->ndn))
+			written = true;
 		ch_free(found->ndn.bv_val);
 		ch_free(found);
 	}
-	return count >= sweep->tenant->sweep_batch && !must_stop(sweep);
+	return written && sweep->count >= sweep->limit && !must_stop(sweep);
 }
 
 static void sweep_tenant(struct sweep *sweep)
 {
 	char now[B2B_TIME_SIZE], filter[64];
 
-	/* what slapadd loaded has no b2bNextDue: found once after each start, in one batch of all */
+	/* what slapadd loaded has no b2bNextDue: looked for once after each start, all in one batch,
+	 * for who needs none would be found again and again */
 	if (!sweep->tenant->repaired) {
-		unsigned batch = sweep->tenant->sweep_batch;
-
-		sweep->tenant->sweep_batch = UINT_MAX;
+		sweep->limit = UINT_MAX;
 		handle_batch(sweep, "(&(objectClass=b2bGuest)(b2bAccountEnabled=TRUE)"
 				    "(!(b2bNextDue=*)))");
-		sweep->tenant->sweep_batch = batch;
 		sweep->tenant->repaired = !must_stop(sweep);
 	}
+	sweep->limit = sweep->tenant->sweep_batch;
 	b2b_time_format(slap_get_time(), now);
 	snprintf(filter, sizeof(filter), "(b2bNextDue<=%s)", now);
 	while (handle_batch(sweep, filter))
@@ -143,18 +163,11 @@ static void *run(void *ctx, void *arg)
 {
 	struct re_s *task = arg;
 	struct b2b_tenant *tenant = task->arg;
-	Connection conn = { 0 };
-	OperationBuffer opbuf;
 
 	/* a consumer gets what its provider's task writes */
-	if (tenant->open && !slapd_shutdown && !SLAP_SINGLE_SHADOW(tenant->be)) {
-		struct sweep sweep = { .tenant = tenant };
+	if (tenant->open && !slapd_shutdown && b2b_tenant_is_writable(tenant)) {
+		struct sweep sweep = { .tenant = tenant, .ctx = ctx };
 
-		connection_fake_init2(&conn, &opbuf, ctx, 0);
-		sweep.op = &opbuf.ob_op;
-		sweep.op->o_bd = tenant->be;
-		sweep.op->o_dn = tenant->be->be_rootdn;
-		sweep.op->o_ndn = tenant->be->be_rootndn;
 		sweep.snapshot = b2b_tenant_snapshot(tenant);
 		sweep_tenant(&sweep);
 		b2b_snapshot_unref(&sweep.snapshot);

@@ -249,14 +249,14 @@ static int configure(ConfigArgs *c)
 
 struct b2b_tenant *b2b_tenant_of(const struct berval *ndn)
 {
-	struct b2b_tenant *best = NULL;
+	/* a glued subordinate counts as its superior; a database of its own inside our suffix not */
+	BackendDB *be = select_backend((struct berval *)ndn, 1);
 
-	for (struct b2b_tenant *t = b2b_tenants; t; t = t->next) {
-		if (dnIsSuffix(ndn, &t->be->be_nsuffix[0]) &&
-		    (!best || best->be->be_nsuffix[0].bv_len < t->be->be_nsuffix[0].bv_len))
-			best = t;
+	for (struct b2b_tenant *t = b2b_tenants; be && t; t = t->next) {
+		if (t->be == be)
+			return t;
 	}
-	return best;
+	return NULL;
 }
 
 struct b2b_snapshot *b2b_tenant_snapshot(struct b2b_tenant *tenant)
@@ -291,6 +291,13 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	ch_free(tenant->nbase.bv_val);
 	ch_free(tenant->key_file);
 	ch_free(tenant);
+}
+
+bool b2b_tenant_is_writable(const struct b2b_tenant *tenant)
+{
+	return !SLAP_SINGLE_SHADOW(tenant->be) &&
+	       !((tenant->be->be_restrictops | frontendDB->be_restrictops) &
+		 SLAP_RESTRICT_OP_MODIFY);
 }
 
 Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
