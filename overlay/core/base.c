@@ -65,7 +65,7 @@ static bool is_shown(uint32_t code)
 /* Bytes of the displayable character at s, 0 if there is none. */
 static size_t shown_bytes(const unsigned char *s)
 {
-	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t bytes = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
 	uint32_t code;
 

@@ -82,7 +82,7 @@ static bool user_is_target(const struct matter *matter, const struct b2b_target 
 			   bool possibly)
 {
 	const struct b2b_guest *guest = matter->guest;
-	struct b2b_str value = b2b_str_of(target->value);
+	struct b2b_str value = { target->value, target->len };
 
 	if (target->is_group) {
 		if (!matter->context->home_groups_known)
@@ -118,7 +118,7 @@ static bool app_matches(const struct matter *matter, const struct b2b_half *half
 	if (half->all || (possibly && half->count == 0))
 		return true;
 	for (size_t i = 0; i < half->count; i++) {
-		struct b2b_str value = b2b_str_of(half->targets[i].value);
+		struct b2b_str value = { half->targets[i].value, half->targets[i].len };
 
 		if (possibly ? b2b_str_similar(value, matter->app_id)
 			     : b2b_str_equal_nocase(value, matter->app_id))
@@ -222,7 +222,7 @@ static struct finding judge_settings(const struct matter *matter, const char **h
 	const struct b2b_setting *setting =
 		&partner->u.partner.settings.scope[matter->context->scope];
 	unsigned halves = halves_set(setting);
-	struct finding own = {B2B_REASON_POLICY_INVALID, partner->dn}, inherited;
+	struct finding own = { B2B_REASON_POLICY_INVALID, partner->dn }, inherited;
 
 	if (halves == 2) {
 		own.reason = judge_table(matter, setting);
@@ -277,7 +277,7 @@ static bool redeems_by_itself(const struct matter *matter)
 
 static struct finding found(enum b2b_reason reason, const char *rule)
 {
-	struct finding finding = {reason, rule};
+	struct finding finding = { reason, rule };
 
 	return finding;
 }
@@ -380,9 +380,10 @@ static bool can_judge(const struct matter *matter, struct b2b_verdict *verdict)
 struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 			      const struct b2b_rule *app, const struct b2b_context *context)
 {
-	struct b2b_verdict verdict = {B2B_DENY, B2B_REASON_POLICY_INVALID, NULL, 0, NULL};
+	struct b2b_verdict verdict = { B2B_DENY, B2B_REASON_POLICY_INVALID, NULL, 0, NULL };
 	struct matter matter = {
-		.snapshot = snapshot, .guest = guest, .context = context, .app = app};
+		.snapshot = snapshot, .guest = guest, .context = context, .app = app
+	};
 	struct finding finding;
 
 	if (!snapshot || !guest || !context)

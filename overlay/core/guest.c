@@ -6,21 +6,21 @@
 #include "guest.h"
 #include "read.h"
 
-#define DAY_SECS              ((time_t)86400)
+#define DAY_SECS ((time_t)86400)
 #define DEFAULT_LIFETIME_DAYS 90u
-#define COUNT(array)          (sizeof(array) / sizeof *(array))
+#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static void read_keywords(struct b2b_reader *reader, struct b2b_guest *guest)
 {
-	static const struct b2b_word idps[] = {{"oidc", B2B_IDP_OIDC},
-					       {"saml", B2B_IDP_SAML},
-					       {"ldap", B2B_IDP_LDAP},
-					       {"passcode", B2B_IDP_PASSCODE}};
-	static const struct b2b_word types[] = {{"Guest", 0}, {"Member", 1}};
-	static const struct b2b_word states[] = {{"PendingAcceptance", 0}, {"Accepted", 1}};
-	static const struct b2b_word decisions[] = {{"Approve", B2B_REVIEW_APPROVED},
-						    {"Deny", B2B_REVIEW_DENIED},
-						    {"DontKnow", B2B_REVIEW_UNDECIDED}};
+	static const struct b2b_word idps[] = { { "oidc", B2B_IDP_OIDC },
+						{ "saml", B2B_IDP_SAML },
+						{ "ldap", B2B_IDP_LDAP },
+						{ "passcode", B2B_IDP_PASSCODE } };
+	static const struct b2b_word types[] = { { "Guest", 0 }, { "Member", 1 } };
+	static const struct b2b_word states[] = { { "PendingAcceptance", 0 }, { "Accepted", 1 } };
+	static const struct b2b_word decisions[] = { { "Approve", B2B_REVIEW_APPROVED },
+						     { "Deny", B2B_REVIEW_DENIED },
+						     { "DontKnow", B2B_REVIEW_UNDECIDED } };
 	int word;
 
 	if (b2b_read_word(reader, B2B_ATTR_IDENTITY_PROVIDER, idps, COUNT(idps), &word))
@@ -54,8 +54,8 @@ static void read_guest(struct b2b_reader *reader, struct b2b_guest *guest)
 enum b2b_err b2b_guest_parse(const struct b2b_source *source, struct b2b_guest *guest_r,
 			     struct b2b_error *error)
 {
-	struct b2b_reader reader = {.source = source, .error = error};
-	struct b2b_guest guest = {0};
+	struct b2b_reader reader = { .source = source, .error = error };
+	struct b2b_guest guest = { 0 };
 
 	if (error)
 		error->text[0] = '\0';
@@ -76,9 +76,9 @@ static void refuse_value(struct b2b_reader *reader, enum b2b_attr attr, size_t i
 
 enum b2b_err b2b_guest_check(const struct b2b_source *source, struct b2b_error *error)
 {
-	struct b2b_reader reader = {.source = source, .error = error};
-	const struct b2b_str none = {0};
-	struct b2b_guest guest = {0};
+	struct b2b_reader reader = { .source = source, .error = error };
+	const struct b2b_str none = { 0 };
+	struct b2b_guest guest = { 0 };
 
 	if (error)
 		error->text[0] = '\0';

@@ -111,7 +111,7 @@ enum b2b_err b2b_rule_compile(enum b2b_rule_kind kind, const struct b2b_source *
 			      struct b2b_rule **rule_r, struct b2b_error *error)
 {
 	struct b2b_rule *rule = calloc(1, sizeof *rule);
-	struct b2b_reader reader = {.source = source};
+	struct b2b_reader reader = { .source = source };
 
 	*rule_r = NULL;
 	if (error)

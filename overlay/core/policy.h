@@ -25,13 +25,14 @@ enum b2b_scope { /* index into the settings of a rule */
 
 struct b2b_target {
 	char *value;
+	size_t len;    /* of value, without its NUL */
 	bool is_group; /* named by b2bGroupTarget too */
 };
 
 struct b2b_half { /* users half or applications half of one setting */
 	enum b2b_access access;
-	bool all; /* no target, or AllUsers / AllApplications among them */
-	struct b2b_target *targets;
+	bool all;                   /* no target, or AllUsers / AllApplications among them */
+	struct b2b_target *targets; /* one block with their values */
 	size_t count;
 };
 
@@ -69,7 +70,8 @@ struct b2b_partner {
 };
 
 struct b2b_app {
-	char *id;	    /* b2bAppId, else cn; lower case */
+	char *id; /* b2bAppId, else cn; lower case */
+	bool assignment_required;
 	char **service_dns; /* normalised DNs */
 	size_t service_dn_count;
 	char **listeners;
@@ -78,7 +80,6 @@ struct b2b_app {
 	size_t peer_count;
 	char **audiences;
 	size_t audience_count;
-	bool assignment_required;
 	char **assignees; /* normalised DNs, sorted by strcmp */
 	size_t assignee_count;
 	char **scopes; /* normalised DNs */
@@ -94,8 +95,8 @@ struct b2b_tenant_policy {
 	unsigned guest_lifetime_days, review_interval_days, review_duration_days;
 	unsigned invitation_lifetime_days, delete_grace_days, inactivity_days;
 	enum b2b_guest_access guest_access; /* limited where the entry says nothing */
-	bool require_tls;		    /* true where the entry says nothing */
-	char **labels;			    /* lowest first */
+	bool require_tls;                   /* true where the entry says nothing */
+	char **labels;                      /* lowest first */
 	size_t label_count;
 	char *default_label; /* or NULL: the lowest */
 };
@@ -111,16 +112,16 @@ enum b2b_rule_kind {
 /* One compiled policy entry.  Immutable once made; shared by snapshots. */
 struct b2b_rule {
 	enum b2b_rule_kind kind;
-	_Atomic unsigned refs;	/* use ref and unref */
-	char *dn;		/* normalised */
-	bool invalid;		/* it did not parse: whoever it governs is denied */
-	struct b2b_error error; /* why */
+	_Atomic unsigned refs; /* use ref and unref */
+	char *dn;              /* normalised */
+	bool invalid;          /* it did not parse: whoever it governs is denied */
 	union {
 		struct b2b_tenant_policy tenant;
 		struct b2b_settings defaults;
 		struct b2b_partner partner;
 		struct b2b_app app;
 	} u;
+	struct b2b_error error; /* why it is invalid; last, out of the decision's way */
 };
 
 /*
@@ -141,7 +142,7 @@ struct b2b_rule {
 enum b2b_err b2b_rule_compile(enum b2b_rule_kind kind, const struct b2b_source *source,
 			      struct b2b_rule **rule_r, struct b2b_error *error);
 struct b2b_rule *b2b_rule_ref(struct b2b_rule *rule); /* returns rule; NULL is passed through */
-void b2b_rule_unref(struct b2b_rule **rule);	      /* sets NULL; accepts NULL */
+void b2b_rule_unref(struct b2b_rule **rule);          /* sets NULL; accepts NULL */
 
 /* "oidc", "saml", "ldap", "passcode" without regard to case; B2B_IDP_NONE for others. */
 enum b2b_idp b2b_idp_parse(struct b2b_str value);

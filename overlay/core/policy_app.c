@@ -12,7 +12,7 @@
 
 static void read_app_id(struct b2b_reader *reader, struct b2b_app *app)
 {
-	const struct b2b_str none = {0};
+	const struct b2b_str none = { 0 };
 	enum b2b_attr attr = B2B_ATTR_APP_ID;
 	struct b2b_str value;
 	size_t index = 0;
@@ -28,13 +28,13 @@ static void read_app_id(struct b2b_reader *reader, struct b2b_app *app)
 
 static bool is_listener(struct b2b_str value)
 {
-	static const char *const schemes[] = {"ldap://", "ldaps://", "ldapi://"};
+	static const char *const schemes[] = { "ldap://", "ldaps://", "ldapi://" };
 
 	for (size_t i = 0; i < value.len; i++)
 		if ((unsigned char)value.s[i] <= ' ' || value.s[i] == 0x7f)
 			return false;
 	for (size_t i = 0; i < COUNT(schemes); i++) {
-		struct b2b_str scheme = b2b_str_of(schemes[i]), head = {value.s, scheme.len};
+		struct b2b_str scheme = b2b_str_of(schemes[i]), head = { value.s, scheme.len };
 
 		if (value.len > scheme.len && b2b_str_equal_nocase(head, scheme))
 			return true;

@@ -14,10 +14,10 @@ enum b2b_idp b2b_idp_parse(struct b2b_str value)
 	static const struct {
 		const char *name;
 		enum b2b_idp idp;
-	} idps[] = {{"oidc", B2B_IDP_OIDC},
-		    {"saml", B2B_IDP_SAML},
-		    {"ldap", B2B_IDP_LDAP},
-		    {"passcode", B2B_IDP_PASSCODE}};
+	} idps[] = { { "oidc", B2B_IDP_OIDC },
+		     { "saml", B2B_IDP_SAML },
+		     { "ldap", B2B_IDP_LDAP },
+		     { "passcode", B2B_IDP_PASSCODE } };
 
 	for (size_t i = 0; i < COUNT(idps); i++)
 		if (b2b_str_equal_nocase(value, b2b_str_of(idps[i].name)))
@@ -113,10 +113,10 @@ static void read_home(struct b2b_reader *reader, struct b2b_partner *partner)
 
 void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *partner)
 {
-	static const enum b2b_attr carried[] = {B2B_ATTR_TENANT_DOMAIN, B2B_ATTR_ISSUER,
-						B2B_ATTR_AUDIENCE,      B2B_ATTR_JWKS,
-						B2B_ATTR_JWKS_URI,      B2B_ATTR_SUBJECT_CLAIM};
-	const struct b2b_str none = {0};
+	static const enum b2b_attr carried[] = { B2B_ATTR_TENANT_DOMAIN, B2B_ATTR_ISSUER,
+						 B2B_ATTR_AUDIENCE,      B2B_ATTR_JWKS,
+						 B2B_ATTR_JWKS_URI,      B2B_ATTR_SUBJECT_CLAIM };
+	const struct b2b_str none = { 0 };
 
 	if (!b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &partner->tenant_id))
 		b2b_read_refuse(reader, B2B_ATTR_TENANT_ID, none, "is missing");

@@ -30,53 +30,74 @@ static bool is_group(struct b2b_reader *reader, struct b2b_str target)
 	return false;
 }
 
-static void add_target(struct b2b_reader *reader, struct b2b_half *half, struct b2b_str value,
-		       bool group)
+/* A value of a Target attribute that names somebody or something; keywords and what is refused
+ * are seen to and passed over. */
+static bool next_target(struct b2b_reader *reader, enum b2b_attr attr, bool apps, size_t *index,
+			struct b2b_half *half, struct b2b_str *value_r)
 {
-	struct b2b_target *longer = half->targets;
+	const char *all = apps ? "AllApplications" : "AllUsers";
+	const char *foreign = apps ? "AllUsers" : "AllApplications";
 
-	/* room grows in powers of two, so it is full whenever the count is one */
-	if ((half->count & (half->count - 1)) == 0)
-		longer = realloc(half->targets,
-				 (half->count ? half->count * 2 : 1) * sizeof *longer);
-	if (!longer) {
+	while (b2b_read_next(reader, attr, index, value_r)) {
+		if (half->access == B2B_ACCESS_UNSET)
+			b2b_read_refuse(reader, attr, *value_r, "is a target without its access");
+		else if (is_word(*value_r, foreign))
+			b2b_read_refuse(reader, attr, *value_r, "belongs to the other half");
+		else if (is_word(*value_r, all))
+			half->all = true;
+		else
+			return true;
+	}
+	return false;
+}
+
+/* One block holds the targets and behind them their values, for the decision reads both. */
+static void read_targets(struct b2b_reader *reader, enum b2b_attr attr, bool apps,
+			 struct b2b_half *half)
+{
+	struct b2b_str value;
+	size_t count = 0, bytes = 0, index = 0;
+	char *text;
+
+	while (next_target(reader, attr, apps, &index, half, &value)) {
+		count++;
+		bytes += value.len + 1;
+	}
+	if (count == 0)
+		return;
+	half->targets = malloc(count * sizeof *half->targets + bytes);
+	if (!half->targets) {
 		reader->no_memory = true;
 		return;
 	}
-	half->targets = longer;
-	longer[half->count].value = b2b_str_dup(value);
-	longer[half->count].is_group = group;
-	if (longer[half->count].value)
-		half->count++;
-	else
-		reader->no_memory = true;
+	text = (char *)(half->targets + count);
+	index = 0;
+	while (half->count < count && next_target(reader, attr, apps, &index, half, &value)) {
+		struct b2b_target *target = &half->targets[half->count++];
+
+		memcpy(text, value.s, value.len);
+		text[value.len] = '\0';
+		target->value = text;
+		target->len = value.len;
+		target->is_group = !apps && is_group(reader, value);
+		text += value.len + 1;
+	}
 }
 
 static void read_half(struct b2b_reader *reader, enum b2b_scope scope, bool apps,
 		      struct b2b_half *half)
 {
-	static const struct b2b_word words[] = {{"allowed", B2B_ACCESS_ALLOWED},
-						{"blocked", B2B_ACCESS_BLOCKED}};
+	static const struct b2b_word words[] = { { "allowed", B2B_ACCESS_ALLOWED },
+						 { "blocked", B2B_ACCESS_BLOCKED } };
 	enum b2b_attr attr = half_attr(scope, apps, true);
-	const char *all = apps ? "AllApplications" : "AllUsers";
-	const char *foreign = apps ? "AllUsers" : "AllApplications";
-	size_t values = 0;
-	struct b2b_str value;
 	int access = B2B_ACCESS_UNSET;
+	struct b2b_str value;
+	size_t index = 0;
 
 	if (b2b_read_word(reader, half_attr(scope, apps, false), words, 2, &access))
 		half->access = (enum b2b_access)access;
-	for (size_t index = 0; b2b_read_next(reader, attr, &index, &value); values++) {
-		if (half->access == B2B_ACCESS_UNSET)
-			b2b_read_refuse(reader, attr, value, "is a target without its access");
-		else if (is_word(value, foreign))
-			b2b_read_refuse(reader, attr, value, "belongs to the other half");
-		else if (is_word(value, all))
-			half->all = true;
-		else
-			add_target(reader, half, value, !apps && is_group(reader, value));
-	}
-	if (values == 0 && half->access != B2B_ACCESS_UNSET)
+	read_targets(reader, attr, apps, half);
+	if (half->access != B2B_ACCESS_UNSET && !b2b_read_next(reader, attr, &index, &value))
 		half->all = true;
 }
 
@@ -140,17 +161,10 @@ void b2b_policy_read_settings(struct b2b_reader *reader, struct b2b_settings *se
 	settings->sync_in = read_tristate(reader, B2B_ATTR_SYNC_IN);
 }
 
-static void free_half(struct b2b_half *half)
-{
-	for (size_t i = 0; i < half->count; i++)
-		free(half->targets[i].value);
-	free(half->targets);
-}
-
 void b2b_policy_free_settings(struct b2b_settings *settings)
 {
 	for (size_t i = 0; i < B2B_SCOPE_COUNT; i++) {
-		free_half(&settings->scope[i].users);
-		free_half(&settings->scope[i].apps);
+		free(settings->scope[i].users.targets);
+		free(settings->scope[i].apps.targets);
 	}
 }

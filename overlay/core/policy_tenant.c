@@ -104,12 +104,13 @@ static void read_days(struct b2b_reader *reader, struct b2b_tenant_policy *tenan
 
 void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
 {
-	static const struct b2b_word sees[] = {{"restricted", B2B_SEES_RESTRICTED},
-					       {"limited", B2B_SEES_LIMITED},
-					       {"member", B2B_SEES_MEMBER}};
+	static const struct b2b_word sees[] = { { "restricted", B2B_SEES_RESTRICTED },
+						{ "limited", B2B_SEES_LIMITED },
+						{ "member", B2B_SEES_MEMBER } };
 	static const struct b2b_word inviters[] = {
-		{"none", 0}, {"admins", 1}, {"inviters", 2}, {"members", 3}};
-	static const enum b2b_attr carried[] = {B2B_ATTR_INVITER};
+		{ "none", 0 }, { "admins", 1 }, { "inviters", 2 }, { "members", 3 }
+	};
+	static const enum b2b_attr carried[] = { B2B_ATTR_INVITER };
 	int word = B2B_SEES_LIMITED, ignored;
 
 	b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &tenant->tenant_id);

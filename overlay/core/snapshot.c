@@ -41,10 +41,10 @@ static char several_apps[] = "(several applications)";
 
 /* Stands for rules that claim the same thing: who is right is unclear, so all are denied. */
 static const struct b2b_rule unclear[B2B_RULE_APP + 1] = {
-	[B2B_RULE_TENANT] = {.kind = B2B_RULE_TENANT, .dn = several_tenants, .invalid = true},
-	[B2B_RULE_DEFAULT] = {.kind = B2B_RULE_DEFAULT, .dn = several_defaults, .invalid = true},
-	[B2B_RULE_PARTNER] = {.kind = B2B_RULE_PARTNER, .dn = several_partners, .invalid = true},
-	[B2B_RULE_APP] = {.kind = B2B_RULE_APP, .dn = several_apps, .invalid = true},
+	[B2B_RULE_TENANT] = { .kind = B2B_RULE_TENANT, .dn = several_tenants, .invalid = true },
+	[B2B_RULE_DEFAULT] = { .kind = B2B_RULE_DEFAULT, .dn = several_defaults, .invalid = true },
+	[B2B_RULE_PARTNER] = { .kind = B2B_RULE_PARTNER, .dn = several_partners, .invalid = true },
+	[B2B_RULE_APP] = { .kind = B2B_RULE_APP, .dn = several_apps, .invalid = true },
 };
 
 /* One thing that a rule is found by. */
@@ -56,14 +56,14 @@ struct claim {
 
 static struct b2b_table_key any_case(struct b2b_str text)
 {
-	struct b2b_table_key key = {text, false};
+	struct b2b_table_key key = { text, false };
 
 	return key;
 }
 
 static struct b2b_table_key exactly(struct b2b_str text)
 {
-	struct b2b_table_key key = {text, true};
+	struct b2b_table_key key = { text, true };
 
 	return key;
 }

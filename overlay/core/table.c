@@ -1,6 +1,6 @@
 /*
  * table.c - a persistent hash table: 256 reference-counted buckets, each sorted by hash.
- * In: keys of any origin; a bucket is searched by halves, so no key makes it slow.
+ * In: rules and their keys, from those who administer the policy; keys of any origin to look up.
  * Out: rules, to snapshot.c.
  */
 #include "table.h"
@@ -13,7 +13,6 @@
 
 struct entry {
 	uint64_t hash;
-	struct b2b_str key; /* borrowed from rule */
 	struct b2b_rule *rule;
 };
 
@@ -21,7 +20,8 @@ struct bucket {
 	_Atomic unsigned refs;
 	bool owning; /* entries hold references */
 	size_t count;
-	struct entry entries[];
+	struct b2b_str *keys;   /* of the entries, borrowed from the rules; behind them */
+	struct entry entries[]; /* by hash, rising */
 };
 
 struct b2b_table {
@@ -29,38 +29,48 @@ struct b2b_table {
 	struct bucket *buckets[BUCKETS]; /* NULL: empty */
 };
 
-/* FNV-1a, 64 bits, over the key in lower case. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
+}
+
+/* Over the key in lower case, eight characters at a time. */
 static uint64_t hash_of(struct b2b_str key)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), key.len), word;
 
-	for (size_t i = 0; i < key.len; i++)
-		hash = (hash ^ (unsigned char)b2b_lower(key.s[i])) * UINT64_C(0x100000001b3);
-	return hash;
+	for (; key.len >= sizeof word; key.s += sizeof word, key.len -= sizeof word) {
+		memcpy(&word, key.s, sizeof word);
+		hash = mix(hash, b2b_lower8(word));
+	}
+	word = 0;
+	if (key.len)
+		memcpy(&word, key.s, key.len);
+	return mix(mix(hash, b2b_lower8(word)), 0);
 }
 
-static bool same_key(const struct entry *entry, uint64_t hash, struct b2b_table_key key)
+static bool same_key(const struct bucket *bucket, size_t at, struct b2b_table_key key)
 {
-	if (entry->hash != hash)
-		return false;
-	return key.exact ? b2b_str_equal(entry->key, key.text)
-			 : b2b_str_equal_nocase(entry->key, key.text);
+	struct b2b_str text = bucket->keys[at];
+
+	return key.exact ? b2b_str_equal(text, key.text) : b2b_str_equal_nocase(text, key.text);
 }
 
-/* The first entry whose hash is not below hash. */
+/* The first entry whose hash is not below hash.  Hashes spread evenly, so its share of the range
+ * says where it is but for a few places. */
 static size_t lower_bound(const struct bucket *bucket, uint64_t hash)
 {
-	size_t low = 0, high = bucket ? bucket->count : 0;
+	size_t at, count = bucket ? bucket->count : 0;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (bucket->entries[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (count == 0)
+		return 0;
+	at = (size_t)((hash >> 32) * count >> 32);
+	while (at < count && bucket->entries[at].hash < hash)
+		at++;
+	while (at > 0 && bucket->entries[at - 1].hash >= hash)
+		at--;
+	return at;
 }
 
 static void bucket_unref(struct bucket *bucket)
@@ -114,18 +124,21 @@ static bool make_own(struct b2b_table **table)
 
 static struct bucket *bucket_new(size_t count, bool owning)
 {
-	struct bucket *bucket = malloc(sizeof *bucket + count * sizeof bucket->entries[0]);
+	struct bucket *bucket =
+		malloc(sizeof *bucket + count * (sizeof(struct entry) + sizeof(struct b2b_str)));
 
 	if (!bucket)
 		return NULL;
 	atomic_init(&bucket->refs, 1);
 	bucket->owning = owning;
 	bucket->count = 0;
+	bucket->keys = (struct b2b_str *)(void *)(bucket->entries + count);
 	return bucket;
 }
 
-static void append(struct bucket *bucket, const struct entry *entry)
+static void append(struct bucket *bucket, const struct entry *entry, struct b2b_str key)
 {
+	bucket->keys[bucket->count] = key;
 	bucket->entries[bucket->count++] = *entry;
 	if (bucket->owning)
 		b2b_rule_ref(entry->rule);
@@ -134,7 +147,7 @@ static void append(struct bucket *bucket, const struct entry *entry)
 bool b2b_table_add(struct b2b_table **table, struct b2b_table_key key, struct b2b_rule *rule,
 		   bool owning)
 {
-	const struct entry added = {hash_of(key.text), key.text, rule};
+	const struct entry added = { hash_of(key.text), rule };
 	struct bucket *old, *copy, **place;
 	size_t at, count;
 
@@ -152,42 +165,51 @@ bool b2b_table_add(struct b2b_table **table, struct b2b_table_key key, struct b2
 			break;
 	for (size_t i = 0; i < count; i++) {
 		if (i == at)
-			append(copy, &added);
-		append(copy, &old->entries[i]);
+			append(copy, &added, key.text);
+		append(copy, &old->entries[i], old->keys[i]);
 	}
 	if (at == count)
-		append(copy, &added);
+		append(copy, &added, key.text);
 	bucket_unref(old);
 	*place = copy;
 	return true;
+}
+
+/* Where rule stands under key; the bucket's count if it does not. */
+static size_t place_of(const struct bucket *bucket, uint64_t hash, struct b2b_table_key key,
+		       const struct b2b_rule *rule)
+{
+	size_t at = lower_bound(bucket, hash);
+
+	while (at < bucket->count && bucket->entries[at].hash == hash) {
+		if (bucket->entries[at].rule == rule && same_key(bucket, at, key))
+			return at;
+		at++;
+	}
+	return bucket->count;
 }
 
 bool b2b_table_remove(struct b2b_table **table, struct b2b_table_key key,
 		      const struct b2b_rule *rule)
 {
 	uint64_t hash = hash_of(key.text);
-	const struct bucket *found = *table ? (*table)->buckets[hash % BUCKETS] : NULL;
-	struct bucket *copy = NULL, **place;
-	size_t at = lower_bound(found, hash);
+	struct bucket *old = *table ? (*table)->buckets[hash % BUCKETS] : NULL, *copy = NULL;
+	size_t at = old ? place_of(old, hash, key, rule) : 0;
 
-	while (found && at < found->count &&
-	       !(same_key(&found->entries[at], hash, key) && found->entries[at].rule == rule))
-		at++;
-	if (!found || at == found->count)
+	if (!old || at == old->count)
 		return true;
 	if (!make_own(table))
 		return false;
-	if (found->count > 1) {
-		copy = bucket_new(found->count - 1, found->owning);
+	if (old->count > 1) {
+		copy = bucket_new(old->count - 1, old->owning);
 		if (!copy)
 			return false;
-		for (size_t i = 0; i < found->count; i++)
+		for (size_t i = 0; i < old->count; i++)
 			if (i != at)
-				append(copy, &found->entries[i]);
+				append(copy, &old->entries[i], old->keys[i]);
 	}
-	place = &(*table)->buckets[hash % BUCKETS];
-	bucket_unref(*place);
-	*place = copy;
+	bucket_unref(old);
+	(*table)->buckets[hash % BUCKETS] = copy;
 	return true;
 }
 
@@ -200,15 +222,13 @@ struct b2b_rule *b2b_table_find(const struct b2b_table *table, struct b2b_table_
 
 	*several_r = false;
 	for (size_t at = lower_bound(bucket, hash); bucket && at < bucket->count; at++) {
-		const struct entry *entry = &bucket->entries[at];
-
-		if (entry->hash != hash)
+		if (bucket->entries[at].hash != hash)
 			break;
-		if (!same_key(entry, hash, key))
+		if (!same_key(bucket, at, key))
 			continue;
 		if (!rule)
-			rule = entry->rule;
-		else if (entry->rule != rule)
+			rule = bucket->entries[at].rule;
+		else if (bucket->entries[at].rule != rule)
 			*several_r = true;
 	}
 	return rule;

@@ -19,9 +19,17 @@ bool b2b_str_equal(struct b2b_str a, struct b2b_str b)
 
 bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b)
 {
+	size_t i = 0;
+
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; i++)
+	for (uint64_t x, y; i + sizeof x <= a.len; i += sizeof x) {
+		memcpy(&x, a.s + i, sizeof x);
+		memcpy(&y, b.s + i, sizeof y);
+		if (x != y && b2b_lower8(x) != b2b_lower8(y))
+			return false;
+	}
+	for (; i < a.len; i++)
 		if (b2b_lower(a.s[i]) != b2b_lower(b.s[i]))
 			return false;
 	return true;

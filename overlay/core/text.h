@@ -12,6 +12,17 @@ static inline char b2b_lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
+/* The same for eight characters at once, in any byte order. */
+static inline uint64_t b2b_lower8(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t low = word & 0x7f * ones;
+	/* bit 7 of each byte: not below 'A', and not above 'Z', and ASCII */
+	uint64_t upper = (low + 0x3f * ones) & ~(low + 0x25 * ones) & ~word & 0x80 * ones;
+
+	return word | upper >> 2;
+}
+
 /* Compares without regard to ASCII case. */
 bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b);
 bool b2b_str_equal(struct b2b_str a, struct b2b_str b);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATTERN_BYTES_MAX   1024
+#define PATTERN_BYTES_MAX 1024
 #define ATTRIBUTE_BYTES_MAX 63
 
 /* One step through a pattern: a literal character or an attribute's name. */
@@ -192,7 +192,7 @@ enum b2b_err b2b_pattern_expand(struct b2b_str pattern, b2b_pattern_lookup *look
 				char **name_r, struct b2b_error *error)
 {
 	bool dn = makes_dn(pattern);
-	struct sink sink = {0};
+	struct sink sink = { 0 };
 	struct piece piece;
 	struct b2b_str value;
 	enum b2b_err err = b2b_pattern_check(pattern, error);

@@ -10,7 +10,7 @@
 
 static bool take_prefix(struct b2b_str *rest, const char *prefix)
 {
-	struct b2b_str head = {rest->s, strlen(prefix)};
+	struct b2b_str head = { rest->s, strlen(prefix) };
 
 	if (rest->len < head.len || !b2b_str_equal_nocase(head, b2b_str_of(prefix)))
 		return false;
@@ -63,7 +63,7 @@ static bool looks_like_number(const char *host)
 static bool check_host(struct b2b_url *url, bool bracketed)
 {
 	unsigned char v4[4], v6[16];
-	static const unsigned char loopback_v6[16] = {[15] = 1};
+	static const unsigned char loopback_v6[16] = { [15] = 1 };
 
 	if (bracketed) {
 		if (inet_pton(AF_INET6, url->host, v6) != 1)
@@ -125,7 +125,7 @@ static bool take_port(struct b2b_str *rest, struct b2b_url *url)
 
 enum b2b_err b2b_url_parse(struct b2b_str value, struct b2b_url *url_r)
 {
-	struct b2b_url url = {.port = 389};
+	struct b2b_url url = { .port = 389 };
 
 	if (take_prefix(&value, "ldaps://")) {
 		url.tls = true;

@@ -45,6 +45,49 @@ static void push_hide_matched(Operation *op)
 	op->o_callback = cb;
 }
 
+/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
+ * an extensible match of any attribute, which is false where it may look at none. */
+static bool asks_no_attribute(const Filter *f)
+{
+	switch (f->f_choice & SLAPD_FILTER_MASK) {
+	case LDAP_FILTER_AND:
+	case LDAP_FILTER_OR:
+		for (const Filter *part = f->f_list; part; part = part->f_next) {
+			if (asks_no_attribute(part))
+				return true;
+		}
+		return false;
+	case LDAP_FILTER_NOT:
+		return asks_no_attribute(f->f_not);
+	case LDAP_FILTER_EXT:
+		return !f->f_mra->ma_desc;
+	case SLAPD_FILTER_COMPUTED:
+		return f->f_result != SLAPD_COMPARE_UNDEFINED;
+	default:
+		return false;
+	}
+}
+
+/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
+ * such a one is asked together with (objectClass=*), which never is. */
+static void close_filter(Operation *op)
+{
+	Filter *all, *class;
+
+	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
+		return;
+	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
+	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
+	class->f_choice = LDAP_FILTER_PRESENT;
+	class->f_desc = slap_schema.si_ad_objectClass;
+	class->f_next = op->ors_filter;
+	all->f_choice = LDAP_FILTER_AND;
+	all->f_and = class;
+	op->ors_filter = all; /* freed with the operation, part by part */
+	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
+	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
+}
+
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
 static const char *const guest_controls[] = {
@@ -55,8 +98,11 @@ static const char *const guest_controls[] = {
 
 static bool has_other_control(Operation *op)
 {
+	/* one who may act as a guest (authzTo) is judged as that guest; guests themselves may not */
+	bool acting = op->o_conn && !bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+
 	for (LDAPControl **c = op->o_ctrls; c && *c; c++) {
-		bool known = false;
+		bool known = acting && !strcmp((*c)->ldctl_oid, LDAP_CONTROL_PROXY_AUTHZ);
 
 		for (size_t i = 0; i < sizeof(guest_controls) / sizeof(guest_controls[0]); i++)
 			known = known || !strcmp((*c)->ldctl_oid, guest_controls[i]);
@@ -153,10 +199,15 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (has_other_control(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this control");
+		/* where an alias leads is found out before access is checked */
+		if (op->o_tag == LDAP_REQ_SEARCH)
+			op->ors_deref = LDAP_DEREF_NEVER;
+		close_filter(op);
 		push_hide_matched(op);
 	} else if (passage->service) {
 		if (writes_to_hidden(op, passage))
 			return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
+		close_filter(op);
 		push_hide_matched(op);
 	}
 	return SLAP_CB_CONTINUE;

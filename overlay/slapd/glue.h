@@ -104,6 +104,10 @@ bool b2b_record_read(Operation *op, struct b2b_tenant *tenant, struct berval *nd
 void b2b_record_complete(const struct b2b_record_change *change, Entry *e);
 /* Whether e may be written, and if not, what is wrong. */
 enum b2b_err b2b_record_check(Entry *e, struct b2b_error *error);
+/* Whether the first part of a name may name a guest. */
+enum b2b_err b2b_record_check_name(const struct berval *dn, struct b2b_error *error);
+/* Appends what takes the server's own attributes off an entry that is a guest no longer. */
+void b2b_record_forget(Entry *after, Modifications **mods);
 /* Appends to mods what follows from changing before (no guest: it becomes one) into after. */
 void b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
 		       Modifications **mods);

@@ -209,6 +209,8 @@ int b2b_keeper_add(Operation *op, SlapReply *rs)
 	bool complete = guest && attr_find(e->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
 
 	if (!is_trusted(op)) {
+		if (guest && b2b_record_check_name(&e->e_name, &error) != B2B_OK)
+			return refuse(op, rs, &error);
 		if (check_entry(tenant, e, complete, policy, &error) != B2B_OK)
 			return refuse(op, rs, &error);
 		if (complete) {
@@ -344,6 +346,8 @@ static enum b2b_err judge_modify(Operation *op, struct b2b_tenant *tenant, bool 
 		b2b_record_follow(&change, before, after, &op->orm_modlist);
 		b2b_snapshot_unref(&snapshot);
 	}
+	if (err == B2B_OK && !guest && b2b_map_is_guest(before))
+		b2b_record_forget(after, &op->orm_modlist);
 	entry_free(before);
 	entry_free(after);
 	return err;
@@ -378,6 +382,25 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 
 /* --- modrdn, delete --- */
 
+/* What a client may not rename; LDAP_SUCCESS: it may. */
+static int judge_rename(Operation *op, SlapReply *rs, struct b2b_tenant *tenant, bool policy)
+{
+	struct b2b_error error = { "" };
+	bool guest = is_guest(op, tenant, &op->o_req_ndn);
+
+	if (op->orr_nnewSup && is_guest(op, tenant, op->orr_nnewSup))
+		return refuse_below_guest(op, rs);
+	if (policy)
+		return b2b_tenant_refuse(op, rs, LDAP_UNWILLING_TO_PERFORM,
+					 "b2b: policy entries are not renamed: add the new one, "
+					 "delete the old one");
+	if (in_transaction(op) && (guest || has_children(op, tenant)))
+		return refuse_transaction(op, rs);
+	if (guest && b2b_record_check_name(&op->orr_newrdn, &error) != B2B_OK)
+		return refuse(op, rs, &error);
+	return LDAP_SUCCESS;
+}
+
 int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
@@ -389,12 +412,12 @@ int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 	bool from = concerns_policy(tenant, &op->o_req_ndn) ||
 		    dnIsSuffix(&tenant->nbase, &op->o_req_ndn);
 	bool into = op->orr_nnewSup && concerns_policy(tenant, op->orr_nnewSup);
-	if (op->orr_nnewSup && !is_trusted(op) && is_guest(op, tenant, op->orr_nnewSup))
-		return refuse_below_guest(op, rs);
-	if ((from || into) && !is_trusted(op))
-		return b2b_tenant_refuse(op, rs, LDAP_UNWILLING_TO_PERFORM,
-					 "b2b: policy entries are not renamed: add the new one, "
-					 "delete the old one");
+	if (!is_trusted(op)) {
+		int rc = judge_rename(op, rs, tenant, from || into);
+
+		if (rc != LDAP_SUCCESS)
+			return rc;
+	}
 	/* guests below a renamed entry get other names too */
 	struct write *write = follow_write(op, tenant);
 	write->guests = true;

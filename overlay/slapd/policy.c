@@ -191,14 +191,18 @@ int b2b_policy_load(struct b2b_tenant *tenant)
 	OperationBuffer opbuf;
 	SlapReply rs = { REP_RESULT };
 	slap_callback cb = { .sc_response = load_entry, .sc_private = &load };
+	BackendDB db = *tenant->be;
 	Operation *op;
 
+	/* the backend itself: while the database opens, its other overlays are not yet open */
+	if (overlay_is_over(&db))
+		db.bd_info = ((slap_overinfo *)db.bd_info->bi_private)->oi_orig;
 	connection_fake_init2(&conn, &opbuf, ldap_pvt_thread_pool_context(), 0);
 	op = &opbuf.ob_op;
 	op->o_tag = LDAP_REQ_SEARCH;
-	op->o_bd = tenant->be;
-	op->o_dn = tenant->be->be_rootdn;
-	op->o_ndn = tenant->be->be_rootndn;
+	op->o_bd = &db;
+	op->o_dn = db.be_rootdn;
+	op->o_ndn = db.be_rootndn;
 	op->o_req_dn = tenant->base;
 	op->o_req_ndn = tenant->nbase;
 	op->o_callback = &cb;
@@ -211,7 +215,7 @@ int b2b_policy_load(struct b2b_tenant *tenant)
 	op->ors_filter = (Filter *)slap_filter_objectClass_pres;
 	op->ors_filterstr = *slap_filterstr_objectClass_pres;
 	ldap_pvt_thread_mutex_lock(&tenant->policy_mutex);
-	op->o_bd->be_search(op, &rs);
+	db.bd_info->bi_op_search(op, &rs);
 	int rc = publish_load(tenant, &load, &rs);
 	ldap_pvt_thread_mutex_unlock(&tenant->policy_mutex);
 	return rc;

@@ -38,6 +38,11 @@ static bool is_password(const AttributeDescription *ad)
 	return false;
 }
 
+static bool is_ours(const AttributeDescription *ad)
+{
+	return !strncasecmp(ad->ad_type->sat_cname.bv_val, "b2b", 3);
+}
+
 enum b2b_err b2b_record_check(Entry *e, struct b2b_error *error)
 {
 	struct b2b_source source = b2b_map_source(e);
@@ -50,6 +55,29 @@ enum b2b_err b2b_record_check(Entry *e, struct b2b_error *error)
 					     a->a_desc->ad_cname.bv_val);
 	}
 	return b2b_guest_check(&source, error);
+}
+
+/* slapd takes the values of a name into its entry after the hooks: a password, or anything of the
+ * record, must not come that way. */
+enum b2b_err b2b_record_check_name(const struct berval *dn, struct b2b_error *error)
+{
+	enum b2b_err err = B2B_OK;
+	const char *why;
+	LDAPRDN rdn;
+
+	if (ldap_bv2rdn((struct berval *)dn, &rdn, (char **)&why, LDAP_DN_FORMAT_LDAP) !=
+	    LDAP_SUCCESS)
+		return b2b_error_set(error, "the name cannot be read");
+	for (size_t i = 0; rdn && rdn[i]; i++) {
+		AttributeDescription *ad = NULL;
+
+		if (slap_bv2ad(&rdn[i]->la_attr, &ad, &why) == LDAP_SUCCESS &&
+		    (is_password(ad) || is_ours(ad)))
+			err = b2b_error_set(error, "%s: cannot be part of a guest's name",
+					    ad->ad_cname.bv_val);
+	}
+	ldap_rdnfree(rdn);
+	return err;
 }
 
 /* --- the server's own changes --- */
@@ -270,4 +298,12 @@ void b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 		follow_enabled(change, &was, &is, after, mods);
 	}
 	set_next_due(change, &is, mods);
+}
+
+void b2b_record_forget(Entry *after, Modifications **mods)
+{
+	for (int i = 0; i < B2B_ATTR_COUNT; i++) {
+		if (is_ours(b2b_ad[i]) && is_at_no_user_mod(b2b_ad[i]->ad_type) && has(after, i))
+			b2b_record_set(mods, i, NULL);
+	}
 }

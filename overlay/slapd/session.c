@@ -30,19 +30,28 @@ static _Atomic uint64_t members[MEMBERS];
 
 int b2b_session_open(void)
 {
+	b2b_session_guests_changed();
 	if (slots)
 		return 0;
 	slot_count = dtblsize;
 	slots = ch_calloc((ber_len_t)slot_count, sizeof(*slots));
 	for (int i = 0; i < STRIPES; i++)
 		ldap_pvt_thread_mutex_init(&stripes[i]);
-	b2b_session_guests_changed();
 	return 0;
 }
 
 void b2b_session_close(void)
 {
 	if (!slots)
+		return;
+	/* The gate may come back, and who came in as a guest must be known then: its entry may be gone.
+	 * What it proved is forgotten, for a bind in between would not be seen. */
+	for (int i = 0; i < slot_count && !slapd_shutdown; i++) {
+		if (slots[i].proven)
+			slots[i].who = B2B_WHO_GUEST;
+		slots[i].proven = false;
+	}
+	if (!slapd_shutdown)
 		return;
 	for (int i = 0; i < slot_count; i++) {
 		ch_free(slots[i].ndn.bv_val);

@@ -18,6 +18,7 @@ struct sweep {
 	struct b2b_snapshot *snapshot;
 	struct found *found; /* newest first */
 	unsigned count, limit;
+	ID last, after; /* entries up to this one were handled already */
 	void *ctx;
 	OperationBuffer opbuf;
 	Connection conn;
@@ -48,6 +49,11 @@ static int note_guest(Operation *op, SlapReply *rs)
 
 	if (rs->sr_type != REP_SEARCH)
 		return 0;
+	/* in the order of their numbers, so that guests who cannot be written do not stand in the
+	 * way of others; a backend without numbers has them all at 0 or NOID */
+	ID id = rs->sr_entry->e_id == NOID ? 0 : rs->sr_entry->e_id;
+	if (id && id <= sweep->after)
+		return 0;
 	if (sweep->count >= sweep->limit || slapd_shutdown)
 		return LDAP_SIZELIMIT_EXCEEDED;
 	found = ch_malloc(sizeof(*found));
@@ -55,6 +61,8 @@ static int note_guest(Operation *op, SlapReply *rs)
 	found->next = sweep->found;
 	sweep->found = found;
 	sweep->count++;
+	if (id > sweep->last)
+		sweep->last = id;
 	return 0;
 }
 

@@ -31,7 +31,8 @@ static ConfigTable b2b_options[] = {
 	  "DESC 'Guests the internal task handles between two looks at the clock, 1000 where absent' "
 	  "EQUALITY integerMatch SYNTAX OMsInteger SINGLE-VALUE )",
 	  NULL, { .v_int = 0 } },
-	{ "b2b-key-file", "file", 2, 2, 0, ARG_STRING | ARG_MAGIC | CFG_KEY_FILE, configure,
+	{ "b2b-key-file", "file", 2, 2, 0, ARG_STRING | ARG_QUOTE | ARG_MAGIC | CFG_KEY_FILE,
+	  configure,
 	  "( " B2B_OID ".5.4 NAME 'olcB2bKeyFile' "
 	  "DESC 'Signing key of the tenant, PEM' "
 	  "EQUALITY caseExactMatch SYNTAX OMsDirectoryString SINGLE-VALUE )",
@@ -196,8 +197,11 @@ static int refuse_option(ConfigArgs *c, const char *why)
 static int set_base(ConfigArgs *c, struct b2b_tenant *tenant)
 {
 	if (!tenant->be->be_nsuffix || !dnIsSuffix(&c->value_ndn, &tenant->be->be_nsuffix[0])) {
-		int rc = refuse_option(c, "the tenant entry must stand in this database");
+		char why[256];
 
+		snprintf(why, sizeof(why), "\"%.180s\" is not below the suffix of this database",
+			 c->value_dn.bv_val);
+		int rc = refuse_option(c, why);
 		ch_free(c->value_dn.bv_val);
 		ch_free(c->value_ndn.bv_val);
 		return rc;
@@ -357,6 +361,14 @@ static int b2b_db_init(BackendDB *be, ConfigReply *cr)
 	return tenant->snapshot ? 0 : 1;
 }
 
+static int refuse_open(ConfigReply *cr, const char *msg)
+{
+	Debug(LDAP_DEBUG_ANY, "%s\n", msg);
+	if (cr)
+		snprintf(cr->msg, sizeof(cr->msg), "%.*s", (int)sizeof(cr->msg) - 1, msg);
+	return 1;
+}
+
 static int refuse_start(BackendDB *be, ConfigReply *cr)
 {
 	char msg[512];
@@ -366,10 +378,7 @@ static int refuse_start(BackendDB *be, ConfigReply *cr)
 		 "\"database frontend\" and \"overlay b2bgate\" to slapd.conf (in cn=config: "
 		 "olcOverlay=b2bgate,olcDatabase={-1}frontend,cn=config)",
 		 be->be_suffix ? be->be_suffix[0].bv_val : "");
-	Debug(LDAP_DEBUG_ANY, "%s\n", msg);
-	if (cr)
-		snprintf(cr->msg, sizeof(cr->msg), "%.*s", (int)sizeof(cr->msg) - 1, msg);
-	return 1;
+	return refuse_open(cr, msg);
 }
 
 static int b2b_db_open(BackendDB *be, ConfigReply *cr)
@@ -379,23 +388,24 @@ static int b2b_db_open(BackendDB *be, ConfigReply *cr)
 	/* slapd opens a second time when olcDisabled is written */
 	if ((slapMode & SLAP_TOOL_MODE) || tenant->open)
 		return 0;
-	if (!be->be_nsuffix || BER_BVISNULL(&be->be_nsuffix[0])) {
-		Debug(LDAP_DEBUG_ANY, "b2b: the database needs a suffix before overlay b2b\n");
-		return 1;
-	}
-	if (BER_BVISEMPTY(&be->be_rootndn)) {
-		Debug(LDAP_DEBUG_ANY,
-		      "b2b: the database needs a rootdn, in whose name overlay b2b works\n");
-		return 1;
-	}
+	if (!be->be_nsuffix || BER_BVISNULL(&be->be_nsuffix[0]))
+		return refuse_open(cr, "b2b: the database needs a suffix before overlay b2b");
+	if (BER_BVISEMPTY(&be->be_rootndn))
+		return refuse_open(
+			cr, "b2b: the database needs a rootdn, in whose name overlay b2b works");
 	if (!b2b_gate_is_open)
 		return refuse_start(be, cr);
 	struct b2b_homes_limits limits = home_limits(tenant);
 	if (!tenant->homes)
 		tenant->homes = b2b_homes_new(&limits);
 	derive_base(tenant);
-	if (!tenant->homes || b2b_policy_load(tenant))
-		return 1;
+	/* at run time slapd opens an overlay with itself in the database's place */
+	BackendInfo *saved = tenant->be->bd_info;
+	tenant->be->bd_info = (BackendInfo *)((slap_overinst *)be->bd_info)->on_info;
+	int rc = tenant->homes ? b2b_policy_load(tenant) : 1;
+	tenant->be->bd_info = saved;
+	if (rc)
+		return rc;
 	tenant->open = true;
 	tenant->next = b2b_tenants;
 	b2b_tenants = tenant;
@@ -446,6 +456,7 @@ static int need_gate(Operation *op, SlapReply *rs)
 int b2b_tenant_register(void)
 {
 	b2b_overlay.on_bi.bi_type = "b2b";
+	b2b_overlay.on_bi.bi_flags = SLAPO_BFLAG_SINGLE;
 	b2b_overlay.on_bi.bi_db_init = b2b_db_init;
 	b2b_overlay.on_bi.bi_db_open = b2b_db_open;
 	b2b_overlay.on_bi.bi_db_close = b2b_db_close;

@@ -368,6 +368,10 @@ START_TEST(test_rule_compile__nul_byte)
 		struct b2b_error error;
 		struct b2b_rule *rule;
 
+		if (cases[i].kind == B2B_RULE_PARTNER && cases[i].attr != B2B_ATTR_TENANT_ID)
+			test_add(&entry, B2B_ATTR_TENANT_ID, "fab", 3);
+		if (cases[i].kind == B2B_RULE_APP && cases[i].attr != B2B_ATTR_CN)
+			test_add(&entry, B2B_ATTR_CN, "x", 1);
 		test_add(&entry, cases[i].attr, cases[i].value, strlen(cases[i].value) + 1);
 		ck_assert_int_eq(b2b_rule_compile(cases[i].kind, &source, &rule, &error),
 				 B2B_ERR_INVALID);

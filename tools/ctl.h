@@ -1,0 +1,130 @@
+/*
+ * ctl.h - what the files of b2bctl share: options, output, the directory, the commands.
+ * In: the command line.  Out: exit codes 0 (done), 1 (failed), 2 (wrong usage).
+ * Everything foreign passes ctl_shown on its way to a terminal.
+ */
+#ifndef B2B_CTL_H
+#define B2B_CTL_H
+
+#include <ldap.h>
+#include <stdio.h>
+
+#include "base.h"
+#include "graph.h"
+#include "policy.h"
+
+#define CTL_NAME "b2bctl"
+#ifndef B2B_VERSION
+#define B2B_VERSION "0.1"
+#endif
+
+enum ctl_exit { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+
+#define CTL_SASL_ANSWERS 3
+
+struct ctl_options {
+	const char *uri;           /* -H, or NULL: ldap.conf */
+	const char *bind_dn;       /* -D */
+	const char *mech;          /* -Y */
+	const char *base;          /* -b */
+	const char *password_file; /* -y */
+	char *password;            /* -w, -W or -y; on the heap, wiped after the bind */
+	size_t password_bytes;
+	char *sasl_answers[CTL_SASL_ANSWERS]; /* of ldap.conf, while the bind lasts */
+	bool prompt, simple, verbose;
+	int start_tls; /* how often -Z was given */
+	const char *partner, *setting, *filter, *format;
+	bool dry_run, only_default;
+	char **words; /* what stands behind the command */
+	int word_count;
+};
+
+/* ctl_text.c */
+
+/* Prints "b2bctl: ..." on stderr and returns CTL_FAILED. */
+int ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same with what the server said to the operation before. */
+int ctl_fail_ldap(LDAP *ld, int code, const char *what);
+void ctl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A copy in which bytes that are not UTF-8, or steer a terminal, are '?'.  Caller frees.  Ends
+ * the program where memory is out, as all that follow. */
+char *ctl_shown(const char *text, size_t bytes);
+char *ctl_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void *ctl_alloc(size_t count, size_t size);
+void *ctl_grow(void *list, size_t count, size_t size); /* room for one more of count */
+/* Every byte that is not a letter, digit, '-', '.' or '_' as a backslash and two hexadecimal
+ * digits: right in a filter (RFC 4515) and in a DN (RFC 4514).  Caller frees. */
+char *ctl_escape(const char *text);
+/* "2027-01-31T00:00:00Z"; caller frees. */
+char *ctl_time(time_t when);
+/* One line on stderr where that is a terminal and the work is long. */
+void ctl_progress(size_t done, size_t all);
+/* A whole file, "-" for standard input; caller frees.  Reads one byte more than max at most. */
+int ctl_read_file(const char *path, size_t max_bytes, char **text_r, size_t *bytes_r);
+
+/* ctl_connect.c */
+
+/* Connects and binds; on CTL_DONE the caller ends it with ldap_unbind_ext_s. */
+int ctl_connect(struct ctl_options *options, LDAP **ld_r);
+void ctl_wipe_password(struct ctl_options *options);
+
+/* ctl_entry.c */
+
+/* An entry as it came; what the core does not know is left out. */
+struct ctl_entry {
+	char *dn;
+	struct berval **values[B2B_ATTR_COUNT];
+};
+struct ctl_entry *ctl_entry_new(LDAP *ld, LDAPMessage *message);
+void ctl_entry_free(struct ctl_entry **entry); /* sets NULL; accepts NULL */
+struct b2b_source ctl_entry_source(const struct ctl_entry *entry);
+/* The first value of an attribute; borrowed; empty where there is none. */
+struct b2b_str ctl_entry_first(const struct ctl_entry *entry, enum b2b_attr attr);
+
+/* Calls each for every entry, page by page; returns the LDAP result. */
+typedef void ctl_each_fn(LDAP *ld, LDAPMessage *message, void *ctx);
+struct ctl_search {
+	const char *base;
+	int scope;
+	const char *filter;
+	char **attrs;
+	ctl_each_fn *each;
+	void *ctx;
+};
+int ctl_search(LDAP *ld, const struct ctl_search *search);
+/* One entry by its DN and a filter; *entry_r is NULL, with LDAP_SUCCESS, where there is none. */
+int ctl_read(LDAP *ld, const char *dn, const char *filter, struct ctl_entry **entry_r);
+
+/* Where our tenant is. */
+struct ctl_tenant {
+	char *base;              /* -b, ldap.conf's, or the only naming context */
+	struct ctl_entry *entry; /* the b2bTenant entry, or NULL */
+};
+int ctl_tenant_find(LDAP *ld, const struct ctl_options *options, struct ctl_tenant *tenant_r);
+void ctl_tenant_clear(struct ctl_tenant *tenant);
+
+/* ctl_plan.c */
+
+/* One policy entry to be written. */
+struct ctl_plan {
+	const struct b2b_graph_entry *want; /* borrowed */
+	struct ctl_entry *old;              /* NULL: it is to be added */
+	char *dn;
+	struct b2b_graph_value groups; /* b2bGroupTarget, with what other halves need of it */
+	bool has_groups;
+};
+/* Merges what is wanted into what is there and checks the whole as the server will. */
+int ctl_plan_make(struct ctl_plan *plan);
+/* What must be written; NULL where nothing differs.  Caller frees with ldap_mods_free. */
+LDAPMod **ctl_plan_mods(const struct ctl_plan *plan);
+LDAPMod *ctl_mod(int op, const char *name, char *const *values, size_t count);
+void ctl_plan_clear(struct ctl_plan *plan);
+
+/* commands */
+int ctl_policy_import(struct ctl_options *options);
+int ctl_policy_check(struct ctl_options *options);
+int ctl_policy_export(struct ctl_options *options);
+int ctl_guest_list(struct ctl_options *options);
+int ctl_guest_show(struct ctl_options *options);
+
+#endif
