@@ -45,6 +45,7 @@ struct matter {
 	const struct b2b_context *context;
 	struct b2b_str app_id;
 	const struct b2b_rule *app, *partner, *defaults, *tenant;
+	bool by_default; /* the default's setting is judged, whose targets may be tenants */
 };
 
 /* What the settings say: B2B_REASON_NONE permits; rule is whose setting said so. */
@@ -93,8 +94,8 @@ static bool user_is_target(const struct matter *matter, const struct b2b_target 
 		     : b2b_str_equal_nocase(value, guest->home_tenant))
 		return true;
 	if (names(value, guest->home_subject, possibly) || is_home_group(matter, value, possibly))
-		/* the name of another partner does not let in a person who is called like it */
-		return possibly || !is_partner_id(matter, value);
+		/* a tenant on the allow list does not let in a stranger who is called like it */
+		return possibly || !matter->by_default || !is_partner_id(matter, value);
 	/* a guest without a subject may be any subject, though not another tenant */
 	return possibly && guest->home_subject.len == 0 && !is_partner_id(matter, value);
 }
@@ -195,6 +196,7 @@ static struct finding judge_service_default(const struct matter *matter)
 
 static struct finding judge_default(const struct matter *matter)
 {
+	struct matter inner = *matter;
 	const struct b2b_setting *setting;
 	struct finding finding;
 	unsigned halves;
@@ -202,14 +204,15 @@ static struct finding judge_default(const struct matter *matter)
 	if (!matter->defaults)
 		return judge_service_default(matter);
 	setting = &matter->defaults->u.defaults.scope[matter->context->scope];
+	inner.by_default = true;
 	halves = halves_set(setting);
 	finding.rule = matter->defaults->dn;
 	if (halves == 2) {
-		finding.reason = judge_table(matter, setting);
+		finding.reason = judge_table(&inner, setting);
 		return finding;
 	}
 	if (halves == 1) {
-		finding.reason = judge_half(matter, setting);
+		finding.reason = judge_half(&inner, setting);
 		if (finding.reason != B2B_REASON_NONE)
 			return finding;
 	}

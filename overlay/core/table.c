@@ -35,17 +35,19 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 	return hash ^ hash >> 29;
 }
 
-/* Over the key in lower case, eight characters at a time. */
+/* Over the key in lower case, eight characters at a time; the last eight may overlap. */
 static uint64_t hash_of(struct b2b_str key)
 {
-	uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), key.len), word;
+	uint64_t hash = mix(UINT64_C(0xcbf29ce484222325), key.len), word = 0;
 
-	for (; key.len >= sizeof word; key.s += sizeof word, key.len -= sizeof word) {
-		memcpy(&word, key.s, sizeof word);
+	for (size_t i = 0; i + sizeof word < key.len; i += sizeof word) {
+		memcpy(&word, key.s + i, sizeof word);
 		hash = mix(hash, b2b_lower8(word));
 	}
 	word = 0;
-	if (key.len)
+	if (key.len >= sizeof word)
+		memcpy(&word, key.s + key.len - sizeof word, sizeof word);
+	else if (key.len)
 		memcpy(&word, key.s, key.len);
 	return mix(mix(hash, b2b_lower8(word)), 0);
 }

@@ -17,18 +17,26 @@ bool b2b_str_equal(struct b2b_str a, struct b2b_str b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.s, b.s, a.len) == 0);
 }
 
+static bool same_word(const char *a, const char *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return x == y || b2b_lower8(x) == b2b_lower8(y);
+}
+
 bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b)
 {
-	size_t i = 0;
+	size_t i = 0, word = sizeof(uint64_t);
 
 	if (a.len != b.len)
 		return false;
-	for (uint64_t x, y; i + sizeof x <= a.len; i += sizeof x) {
-		memcpy(&x, a.s + i, sizeof x);
-		memcpy(&y, b.s + i, sizeof y);
-		if (x != y && b2b_lower8(x) != b2b_lower8(y))
+	for (; i + word <= a.len; i += word)
+		if (!same_word(a.s + i, b.s + i))
 			return false;
-	}
+	if (a.len >= word) /* the last word overlaps the one before */
+		return same_word(a.s + a.len - word, b.s + a.len - word);
 	for (; i < a.len; i++)
 		if (b2b_lower(a.s[i]) != b2b_lower(b.s[i]))
 			return false;

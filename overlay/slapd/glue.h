@@ -44,6 +44,7 @@ struct b2b_tenant {
 	struct b2b_homes *homes;
 	struct re_s *task;
 	bool repaired;         /* guests without b2bNextDue were looked for since the start */
+	ID swept;              /* where the task goes on in its next run; 0: at the beginning */
 	_Atomic unsigned refs; /* the overlay's own, and one for each bind that waits for a home */
 };
 

@@ -18,7 +18,7 @@ struct sweep {
 	struct b2b_snapshot *snapshot;
 	struct found *found; /* newest first */
 	unsigned count, limit;
-	ID last, after; /* entries up to this one were handled already */
+	ID last; /* the last entry found */
 	void *ctx;
 	OperationBuffer opbuf;
 	Connection conn;
@@ -49,10 +49,9 @@ static int note_guest(Operation *op, SlapReply *rs)
 
 	if (rs->sr_type != REP_SEARCH)
 		return 0;
-	/* in the order of their numbers, so that guests who cannot be written do not stand in the
-	 * way of others; a backend without numbers has them all at 0 or NOID */
+	/* a backend without numbers has them all at 0 or NOID */
 	ID id = rs->sr_entry->e_id == NOID ? 0 : rs->sr_entry->e_id;
-	if (id && id <= sweep->after)
+	if (id && id <= sweep->tenant->swept)
 		return 0;
 	if (sweep->count >= sweep->limit || slapd_shutdown)
 		return LDAP_SIZELIMIT_EXCEEDED;
@@ -127,8 +126,9 @@ static bool handle(struct sweep *sweep, struct berval *ndn)
 	return rc == LDAP_SUCCESS;
 }
 
-/* Handles one batch of what a filter finds; false when there is no more to do for now.  A batch of
- * which nothing could be written is not tried again before the next run. */
+/* Handles one batch of what a filter finds; false when there is no more to do for now.  Entries come
+ * in the order of their numbers: after a batch of which nothing could be written the next run goes
+ * on behind it, so that such guests do not stand in the way of others. */
 static bool handle_batch(struct sweep *sweep, const char *filter)
 {
 	bool written = false;
@@ -145,7 +145,9 @@ static bool handle_batch(struct sweep *sweep, const char *filter)
 		ch_free(found->ndn.bv_val);
 		ch_free(found);
 	}
-	return written && sweep->count >= sweep->limit && !must_stop(sweep);
+	bool more = sweep->count >= sweep->limit && !must_stop(sweep);
+	sweep->tenant->swept = more ? sweep->last : 0;
+	return more && written;
 }
 
 static void sweep_tenant(struct sweep *sweep)

@@ -37,7 +37,7 @@ SERVER_ONLY = {
     "b2bReviewHistory": "approved", "b2bTermsAccepted": "1",
     "b2bLastSignIn": "20250101000000Z", "b2bNextDue": "20250101000000Z",
 }
-PASSWORDS = {"userPassword": "x", "userPassword;lang-en": "x", "userPassword;x-a;lang-de": "x",
+PASSWORDS = {"userPassword": "x", "userPassword;lang-en": "x", "userPassword;lang-en;lang-de": "x",
              "sambaNTPassword": "0123456789ABCDEF0123456789ABCDEF", "krbPrincipalKey": "x",
              "unicodePwd": "x", "testPin": "1234"}
 SERVER_MARKS = ("b2bDisabledReason", "b2bDisabledAt", "b2bDeleteAfter")

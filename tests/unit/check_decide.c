@@ -228,7 +228,7 @@ static const struct {
 	/* the name of another partner */
 	{ "contoso", false, BOB, NULL, false, false },
 	{ "contoso", false, "", NULL, false, false },
-	{ "contoso", false, "contoso", NULL, false, true },
+	{ "contoso", false, "contoso", NULL, true, true },
 	/* no subject known: may be anybody */
 	{ BOB, false, "", NULL, false, true },
 	/* groups */
@@ -304,6 +304,27 @@ START_TEST(test_decide__apps_targets)
 }
 END_TEST
 
+/* A tenant on the default's allow list does not let in a stranger who is called like it. */
+START_TEST(test_decide__subject_called_like_a_tenant)
+{
+	static const struct policy policy = { "cn: b2b",
+					      "b2bCollabInUsersAccess: allowed" IN_UT("contoso")
+						      IN_A("allowed"),
+					      "b2bTenantId: fab", NULL };
+	struct scene scene = set_scene(&policy);
+	struct b2b_str group = b2b_str_of("contoso");
+
+	scene.guest.home_subject = b2b_str_of("contoso");
+	scene.context.home_groups = &group;
+	scene.context.home_group_count = 1;
+	scene.context.home_groups_known = true;
+	ck_assert_int_eq(decide(&scene).reason, B2B_REASON_NONE);
+	put(&scene.snapshot, B2B_RULE_PARTNER, "cn=contoso", "b2bTenantId: contoso");
+	ck_assert_int_eq(decide(&scene).reason, B2B_REASON_INBOUND_USERS);
+	b2b_snapshot_unref(&scene.snapshot);
+}
+END_TEST
+
 /* The block and allow lists of the default policy. */
 START_TEST(test_decide__tenant_lists)
 {
@@ -336,6 +357,7 @@ int main(void)
 	tcase_add_test(tcase, test_decide__direct_connect_is_blocked_by_default);
 	tcase_add_loop_test(tcase, test_decide__users_targets, 0, (int)COUNT(targets));
 	tcase_add_test(tcase, test_decide__apps_targets);
+	tcase_add_test(tcase, test_decide__subject_called_like_a_tenant);
 	tcase_add_test(tcase, test_decide__tenant_lists);
 	suite_add_tcase(suite, tcase);
 	return test_run(suite);

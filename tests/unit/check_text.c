@@ -124,8 +124,31 @@ START_TEST(test_str_equal__case_and_length)
 	ck_assert(b2b_str_equal_nocase(str("aB1-"), str("Ab1-")));
 	ck_assert(!b2b_str_equal_nocase(str("ab"), str("abc")));
 	ck_assert(!b2b_str_equal_nocase(str("["), str("{")));
+	ck_assert(b2b_str_equal_nocase(str("ABCDEFGHIJ"), str("abcdefghij")));
+	ck_assert(!b2b_str_equal_nocase(str("abcdefghij"), str("abcdefghix")));
+	ck_assert(!b2b_str_equal_nocase(str("xbcdefghij"), str("abcdefghij")));
 	ck_assert(b2b_str_equal(str(NULL), str("")));
 	ck_assert(b2b_str_equal_nocase(str(NULL), str("")));
+}
+END_TEST
+
+/* Every byte in every place of a word. */
+START_TEST(test_lower8__like_one_at_a_time)
+{
+	for (unsigned byte = 0; byte < 256; byte++) {
+		for (size_t place = 0; place < 8; place++) {
+			char bytes[8] = { '@', 'A', 'Z', '[', '\300', '\332', 'z', '\0' };
+			char expected[8];
+			uint64_t word;
+
+			bytes[place] = (char)byte;
+			for (size_t i = 0; i < 8; i++)
+				expected[i] = b2b_lower(bytes[i]);
+			memcpy(&word, bytes, sizeof word);
+			word = b2b_lower8(word);
+			ck_assert_int_eq(memcmp(&word, expected, sizeof word), 0);
+		}
+	}
 }
 END_TEST
 
@@ -417,6 +440,7 @@ int main(void)
 	tcase_add_test(base, test_error_set__cuts);
 	tcase_add_test(text, test_str_similar__pairs);
 	tcase_add_test(text, test_str_equal__case_and_length);
+	tcase_add_test(text, test_lower8__like_one_at_a_time);
 	tcase_add_test(text, test_str_dup__keeps_bytes);
 	tcase_add_test(text, test_time_parse__good);
 	tcase_add_test(text, test_time_parse__bad);
