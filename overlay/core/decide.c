@@ -417,10 +417,11 @@ bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_gues
 	rank = b2b_snapshot_label_rank(snapshot, label);
 	if (guest->clearance.len)
 		clearance = b2b_snapshot_label_rank(snapshot, guest->clearance);
-	/* an unknown clearance or cap opens nothing above the lowest label */
+	/* an unknown clearance or cap opens nothing above the lowest label, so that an unknown
+	 * label, which ranks above all, is never seen */
 	if (clearance == B2B_RANK_UNKNOWN)
 		clearance = 0;
-	if (rank == B2B_RANK_UNKNOWN || rank > clearance)
+	if (rank > clearance)
 		return false;
 	if (!app)
 		return true;

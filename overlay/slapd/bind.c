@@ -226,7 +226,7 @@ static int bind_guest(Operation *op, SlapReply *rs, struct guest_bind *bind,
 	struct slap_overinfo *infos[] = { oi, frontendDB->bd_info->bi_private };
 	enum b2b_home_answer answer = ask_home(op, bind);
 	/* home may have taken its time: an overlay may have been taken away meanwhile */
-	if (!bind->tenant->open || !b2b_gate_is_open) {
+	if (!bind->tenant->open || !b2b_gate_stands()) {
 		forget_overlays(op, infos, sizeof(infos) / sizeof(infos[0]));
 		return fail(op, rs, LDAP_UNAVAILABLE);
 	}
@@ -253,7 +253,7 @@ int b2b_bind(Operation *op, SlapReply *rs)
 
 	if (!tenant->open || be_isroot_dn(op->o_bd, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
-	if (!b2b_gate_is_open)
+	if (!b2b_gate_stands())
 		return b2b_tenant_refuse(op, rs, LDAP_UNAVAILABLE, "b2b: the gate is missing");
 	if (op->orb_method != LDAP_AUTH_SIMPLE ||
 	    !b2b_session_is_guest(op, tenant, &op->o_req_ndn))

@@ -7,7 +7,7 @@
 
 #define B2B_OID "2.25.197761738801757102242170991844305268053"
 
-bool b2b_gate_is_open;
+static bool gate_is_open;
 static slap_overinst b2b_gate;
 
 static ConfigTable gate_options[] = { { NULL, NULL, 0, 0, 0, ARG_IGNORED } };
@@ -261,6 +261,25 @@ static int gate_bind(Operation *op, SlapReply *rs)
 
 /* --- life --- */
 
+bool b2b_gate_stands(void)
+{
+	/* taken out of the list with the pool paused, closed only later */
+	return gate_is_open && overlay_is_inst(frontendDB, "b2bgate");
+}
+
+bool b2b_gate_pause(BackendDB *be)
+{
+	slap_overinst *on = (slap_overinst *)be->bd_info;
+
+	if (slapd_shutdown)
+		return false;
+	for (slap_overinst *other = on->on_info->oi_list; other; other = other->on_next) {
+		if (other == on)
+			return false;
+	}
+	return ldap_pvt_thread_pool_pause(&connection_pool) == 0;
+}
+
 static int gate_db_init(BackendDB *be, ConfigReply *cr)
 {
 	if (SLAP_ISGLOBALOVERLAY(be))
@@ -275,17 +294,21 @@ static int gate_db_open(BackendDB *be, ConfigReply *cr)
 {
 	if (slapMode & SLAP_TOOL_MODE)
 		return 0;
-	b2b_gate_is_open = true;
+	gate_is_open = true;
 	return b2b_session_open();
 }
 
 static int gate_db_close(BackendDB *be, ConfigReply *cr)
 {
-	if (b2b_gate_is_open && b2b_tenants && !slapd_shutdown)
+	bool paused = b2b_gate_pause(be);
+
+	if (gate_is_open && b2b_tenants && !slapd_shutdown)
 		Debug(LDAP_DEBUG_ANY, "b2b: the gate was taken away: databases with overlay b2b "
 				      "serve their rootdn alone\n");
-	b2b_gate_is_open = false;
+	gate_is_open = false;
 	b2b_session_close();
+	if (paused)
+		ldap_pvt_thread_pool_resume(&connection_pool);
 	return 0;
 }
 

@@ -216,7 +216,11 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 
 /* gate.c */
 int b2b_gate_register(void);
-extern bool b2b_gate_is_open; /* an enabled overlay b2bgate stands on the frontend */
+/* Whether an enabled overlay b2bgate stands on the frontend now. */
+bool b2b_gate_stands(void);
+/* slapd closes an overlay that cn=config deleted only after it has answered, with the pool running
+ * again: this pauses it then.  True: the caller resumes with ldap_pvt_thread_pool_resume. */
+bool b2b_gate_pause(BackendDB *be);
 
 /* bind.c */
 int b2b_bind(Operation *op, SlapReply *rs);

@@ -139,23 +139,34 @@ static bool is_new_tls(LDAP *ld)
 	return fine;
 }
 
-static bool shake_hands(struct b2b_home_link *link, struct b2b_error *why)
+/* libldap does not say what it has against a certificate when it uses GnuTLS. */
+static void explain_tls(struct b2b_home_link *link, int rc, struct b2b_error *why)
 {
 	char *detail = NULL;
+
+	(void)ldap_get_option(link->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &detail);
+	if (b2b_home_now_ms() >= link->wire.deadline_ms)
+		b2b_error_set(why, "no TLS in time");
+	else if (detail && strstr(detail, "unknown error"))
+		b2b_error_set(why, "its certificate was refused: wrong CA, wrong name, or expired");
+	else
+		b2b_error_set(why, "no TLS: %s", detail ? detail : ldap_err2string(rc));
+	ldap_memfree(detail);
+}
+
+static bool shake_hands(struct b2b_home_link *link, struct b2b_error *why)
+{
 	int rc = ldap_install_tls(link->ld);
 
-	if (rc != LDAP_SUCCESS && b2b_home_now_ms() >= link->wire.deadline_ms) {
-		b2b_error_set(why, "no TLS in time");
-	} else if (rc != LDAP_SUCCESS) {
-		(void)ldap_get_option(link->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &detail);
-		b2b_error_set(why, "no TLS, or its certificate was refused: %s",
-			      detail ? detail : ldap_err2string(rc));
-		ldap_memfree(detail);
-	} else if (!ldap_tls_inplace(link->ld) || !is_new_tls(link->ld)) {
-		b2b_error_set(why, "TLS is older than 1.2");
-		rc = LDAP_CONNECT_ERROR;
+	if (rc != LDAP_SUCCESS) {
+		explain_tls(link, rc, why);
+		return false;
 	}
-	return rc == LDAP_SUCCESS;
+	if (!ldap_tls_inplace(link->ld) || !is_new_tls(link->ld)) {
+		b2b_error_set(why, "TLS is older than 1.2");
+		return false;
+	}
+	return true;
 }
 
 /* Gives link->wire to libldap. */

@@ -121,7 +121,7 @@ static int refuse_transaction(Operation *op, SlapReply *rs)
 
 static bool has_gate(Operation *op)
 {
-	return b2b_gate_is_open || be_isroot(op) || be_shadow_update(op);
+	return b2b_gate_stands() || be_isroot(op) || be_shadow_update(op);
 }
 
 static int refuse_gate(Operation *op, SlapReply *rs)
@@ -372,10 +372,10 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 		return refuse(op, rs, &error);
 
 	struct write *write = follow_write(op, tenant);
-	write->guests = !policy;
+	write->guests = true;
 	if (policy)
 		ber_dupbv_x(&write->policy, &op->o_req_ndn, op->o_tmpmemctx);
-	else if (!trusted)
+	if (!trusted)
 		ber_dupbv_x(&write->guest, &op->o_req_ndn, op->o_tmpmemctx);
 	return SLAP_CB_CONTINUE;
 }
@@ -434,7 +434,7 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
-	bool guest = !policy && is_guest(op, tenant, &op->o_req_ndn);
+	bool guest = is_guest(op, tenant, &op->o_req_ndn);
 	if (!policy && !guest)
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))

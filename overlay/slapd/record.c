@@ -302,7 +302,7 @@ void b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 
 void b2b_record_forget(Entry *after, Modifications **mods)
 {
-	for (int i = 0; i < B2B_ATTR_COUNT; i++) {
+	for (int i = B2B_ATTR_NONE + 1; i < B2B_ATTR_COUNT; i++) {
 		if (is_ours(b2b_ad[i]) && is_at_no_user_mod(b2b_ad[i]->ad_type) && has(after, i))
 			b2b_record_set(mods, i, NULL);
 	}

@@ -393,7 +393,7 @@ static int b2b_db_open(BackendDB *be, ConfigReply *cr)
 	if (BER_BVISEMPTY(&be->be_rootndn))
 		return refuse_open(
 			cr, "b2b: the database needs a rootdn, in whose name overlay b2b works");
-	if (!b2b_gate_is_open)
+	if (!b2b_gate_stands())
 		return refuse_start(be, cr);
 	struct b2b_homes_limits limits = home_limits(tenant);
 	if (!tenant->homes)
@@ -419,6 +419,7 @@ static int b2b_db_close(BackendDB *be, ConfigReply *cr)
 
 	if (!tenant || !tenant->open)
 		return 0;
+	bool paused = b2b_gate_pause(be);
 	b2b_task_stop(tenant);
 	tenant->open = false;
 	for (struct b2b_tenant **p = &b2b_tenants; *p; p = &(*p)->next) {
@@ -428,6 +429,8 @@ static int b2b_db_close(BackendDB *be, ConfigReply *cr)
 		}
 	}
 	b2b_session_guests_changed();
+	if (paused)
+		ldap_pvt_thread_pool_resume(&connection_pool);
 	return 0;
 }
 
@@ -445,7 +448,7 @@ static int b2b_db_destroy(BackendDB *be, ConfigReply *cr)
  * not look like a border. */
 static int need_gate(Operation *op, SlapReply *rs)
 {
-	if (b2b_gate_is_open || !b2b_tenant_here(op)->open || be_isroot(op))
+	if (b2b_gate_stands() || !b2b_tenant_here(op)->open || be_isroot(op))
 		return SLAP_CB_CONTINUE;
 	Debug(LDAP_DEBUG_ANY,
 	      "%s b2b: refused, overlay b2bgate is missing on the frontend of this server\n",

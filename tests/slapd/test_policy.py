@@ -298,7 +298,7 @@ def test_denial_is_logged_with_rule(policy):
     policy.denial()
     line = policy.server.wait_log(r"b2b: conn=.* verdict=deny .*", since=mark).group(0)
     for word in (f'guest="{builders.guest_dn("alice")}"', "tenant=home", "app=directory",
-                 "reason=inbound-users", f'rule="{PARTNER.lower()}"'):
+                 "reason=inbound-users", f'rule="{PARTNER}"'):
         assert word in line
 
 

@@ -45,7 +45,7 @@ SERVER_MARKS = ("b2bDisabledReason", "b2bDisabledAt", "b2bDeleteAfter")
 
 @pytest.fixture(scope="module")
 def server(make_server):
-    return make_server(builders.tenant_server, global_conf="", access=ACCESS, frontend=SECRETS)
+    return make_server(builders.tenant_server, access=ACCESS, frontend=SECRETS)
 
 
 @pytest.fixture
@@ -63,10 +63,9 @@ def mia(server):
 def guest(server, root, request):
     """The DN of a guest of its own for the test, with every default."""
     name = request.node.name.split("[")[0].replace("_", "-")
-    dn = add_entry(root, bare(name))
-    yield dn
-    for each in {dn, *(d for d, _ in root.search_s(GUESTS, ldap.SCOPE_ONELEVEL, attrlist=["1.1"]))}:
-        root.delete_s(each)
+    yield add_entry(root, bare(name))
+    for dn, _ in root.search_s(GUESTS, ldap.SCOPE_ONELEVEL, attrlist=["1.1"]):
+        root.delete_s(dn)
 
 
 def bare(name, tenant="home", lines=""):

@@ -25,7 +25,7 @@ static bool attempt(struct b2b_breaker *breaker, uint64_t now, bool works)
 
 static struct b2b_breaker opened(void)
 {
-	struct b2b_breaker breaker = {0};
+	struct b2b_breaker breaker = { 0 };
 
 	for (int i = 0; i < B2B_BREAKER_FAULTS; i++)
 		ck_assert(attempt(&breaker, START, false));
@@ -34,7 +34,7 @@ static struct b2b_breaker opened(void)
 
 START_TEST(test_b2b_breaker_enter__zeroed_is_closed)
 {
-	struct b2b_breaker breaker = {0};
+	struct b2b_breaker breaker = { 0 };
 
 	ck_assert(b2b_breaker_is_ready(&breaker, 0));
 	ck_assert_uint_ne(b2b_breaker_enter(&breaker, 0), 0);
@@ -44,7 +44,7 @@ END_TEST
 
 START_TEST(test_b2b_breaker_fault__three_in_a_row_open)
 {
-	struct b2b_breaker breaker = {0};
+	struct b2b_breaker breaker = { 0 };
 
 	ck_assert(attempt(&breaker, START, false));
 	ck_assert(attempt(&breaker, START, false));
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(test_b2b_breaker_fault__pause_doubles_up_to_the_most)
 {
-	static const uint64_t pauses[] = {10000, 20000, 40000, 60000, 60000};
+	static const uint64_t pauses[] = { 10000, 20000, 40000, 60000, 60000 };
 	struct b2b_breaker breaker = opened();
 	uint64_t now = START;
 
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(test_b2b_breaker_fault__late_reports_change_nothing)
 {
-	struct b2b_breaker breaker = {0};
+	struct b2b_breaker breaker = { 0 };
 	b2b_breaker_ticket early = b2b_breaker_enter(&breaker, START), probe;
 
 	for (int i = 0; i < B2B_BREAKER_FAULTS; i++)
@@ -169,7 +169,7 @@ END_TEST
 
 START_TEST(test_b2b_breaker_enter__rounds_wrap_without_a_zero_ticket)
 {
-	struct b2b_breaker breaker = {.round = UINT32_MAX - 1};
+	struct b2b_breaker breaker = { .round = UINT32_MAX - 1 };
 
 	for (int i = 0; i < 4; i++) {
 		ck_assert_uint_ne(b2b_breaker_enter(&breaker, START), 0);

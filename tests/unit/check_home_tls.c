@@ -31,16 +31,16 @@ static void shell(const char *command)
 {
 	char line[2048];
 
-	ck_assert_int_lt(snprintf(line, sizeof line, "cd %s && exec >>log 2>&1 && " PATH "%s", folder,
-				  command),
+	ck_assert_int_lt(snprintf(line, sizeof line, "cd %s && exec >>log 2>&1 && " PATH "%s",
+				  folder, command),
 			 (int)sizeof line);
 	ck_assert_msg(system(line) == 0, "failed: %s", command);
 }
 
 static int free_port(void)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof address;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -52,9 +52,9 @@ static int free_port(void)
 
 static bool is_up(int port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_port = htons((uint16_t)port),
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)port),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	bool up = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
 
@@ -62,8 +62,8 @@ static bool is_up(int port)
 	return up;
 }
 
-/* certificate: the stem of the files' names. */
-static void home_start(struct home *home, const char *certificate)
+/* certificate: the stem of the files' names; more: further lines of slapd.conf. */
+static void home_start(struct home *home, const char *certificate, const char *more)
 {
 	char line[1024], urls[256];
 
@@ -71,10 +71,11 @@ static void home_start(struct home *home, const char *certificate)
 	home->tls_port = free_port();
 	snprintf(line, sizeof line,
 		 "mkdir %s.db && printf 'pidfile %%s/%s.pid\\nTLSCertificateFile %%s/%s.pem\\n"
-		 "TLSCertificateKeyFile %%s/%s.key\\ndatabase ldif\\ndirectory %%s/%s.db\\n"
+		 "TLSCertificateKeyFile %%s/%s.key\\n%sdatabase ldif\\ndirectory %%s/%s.db\\n"
 		 "suffix cn=home\\nrootdn \"" NAME "\"\\nrootpw \"" RIGHT "\"\\n' "
 		 "$PWD $PWD $PWD $PWD > %s.conf",
-		 certificate, certificate, certificate, certificate, certificate, certificate);
+		 certificate, certificate, certificate, certificate, more, certificate,
+		 certificate);
 	shell(line);
 	snprintf(urls, sizeof urls,
 		 "ldap://127.0.0.1:%d ldaps://127.0.0.1:%d ldaps://127.0.0.2:%d ldaps://[::1]:%d",
@@ -105,7 +106,8 @@ static void make_certificates(void)
 {
 	shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key "
 	      "-out ca.pem -days 2 -subj /CN=ca -addext keyUsage=critical,keyCertSign");
-	shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key "
+	shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "
+	      "other.key "
 	      "-out other.pem -days 2 -subj /CN=ca -addext keyUsage=critical,keyCertSign");
 	shell("printf 'subjectAltName=IP:127.0.0.1,IP:::1,DNS:home.test\\n' > ext");
 	shell("mkdir newcerts; : > index; printf '[ca]\\ndefault_ca=d\\n[d]\\ndatabase=index\\n"
@@ -123,7 +125,8 @@ static void make_certificates(void)
 		snprintf(line, sizeof line,
 			 "openssl ca -batch -notext -config ca.conf -cert ca.pem -keyfile ca.key "
 			 "-extfile ext -in %s.csr -out %s.pem %s",
-			 stem, stem, i ? "-startdate 200101000000Z -enddate 200102000000Z" : "-days 2");
+			 stem, stem,
+			 i ? "-startdate 200101000000Z -enddate 200102000000Z" : "-days 2");
 		shell(line);
 	}
 }
@@ -141,8 +144,8 @@ static void start_homes(void)
 	snprintf(folder, sizeof folder, "/tmp/b2b-home-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	make_certificates();
-	home_start(&good, "good");
-	home_start(&expired, "expired");
+	home_start(&good, "good", "");
+	home_start(&expired, "expired", "");
 }
 
 static void stop_homes(void)
@@ -156,7 +159,7 @@ static void stop_homes(void)
 
 static void setup(void)
 {
-	struct b2b_homes_limits limits = {.timeout_ms = 10000, .per_partner = 4, .total = 16};
+	struct b2b_homes_limits limits = { .timeout_ms = 10000, .per_partner = 4, .total = 16 };
 
 	homes = b2b_homes_new(&limits);
 }
@@ -170,14 +173,14 @@ static void teardown(void)
 static enum b2b_home_answer ask(const char *uri, bool start_tls, const char *ca,
 				const char *password)
 {
-	struct b2b_home_request request = {.partner = "p", .uris = &uri, .uri_count = 1};
+	struct b2b_home_request request = { .partner = "p", .uris = &uri, .uri_count = 1 };
 	char file[128];
 
 	snprintf(file, sizeof file, "%s/%s.pem", folder, ca ? ca : "");
 	request.ca_file = ca ? file : NULL;
 	request.start_tls = start_tls;
 	request.name = NAME;
-	request.password = (struct b2b_str){password, strlen(password)};
+	request.password = (struct b2b_str){ password, strlen(password) };
 	return b2b_homes_prove(homes, &request, &why);
 }
 
@@ -271,7 +274,7 @@ START_TEST(test_b2b_homes_prove__home_restarts)
 	char line[64];
 
 	shell("cp good.pem again.pem; cp good.key again.key");
-	home_start(&home, "again");
+	home_start(&home, "again", "");
 	uri = uri_of(LDAPS, "127.0.0.1", &home);
 	ck_assert_int_eq(ask(uri, false, "ca", RIGHT), B2B_HOME_PROVED);
 	home_stop(&home);
@@ -279,9 +282,22 @@ START_TEST(test_b2b_homes_prove__home_restarts)
 	ck_assert_ptr_nonnull(strstr(why.text, "no connection"));
 	snprintf(line, sizeof line, "rm -r again.db");
 	shell(line);
-	home_start(&home, "again");
+	home_start(&home, "again", "");
 	uri = uri_of(LDAPS, "127.0.0.1", &home);
 	ck_assert_int_eq(ask(uri, false, "ca", RIGHT), B2B_HOME_PROVED);
+	home_stop(&home);
+}
+END_TEST
+
+/* A home that knows TLS 1.1 at most. */
+START_TEST(test_b2b_homes_prove__old_tls)
+{
+	struct home home;
+
+	shell("cp good.pem old.pem; cp good.key old.key");
+	home_start(&home, "old", "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.1:%%COMPAT\\n");
+	ck_assert_int_eq(ask(uri_of(LDAPS, "127.0.0.1", &home), false, "ca", RIGHT),
+			 B2B_HOME_UNAVAILABLE);
 	home_stop(&home);
 }
 END_TEST
@@ -291,14 +307,14 @@ static void *ask_often(void *arg)
 	const char *uri = arg;
 
 	for (int i = 0; i < 25; i++) {
-		struct b2b_home_request request = {.partner = "p", .uris = &uri, .uri_count = 1};
+		struct b2b_home_request request = { .partner = "p", .uris = &uri, .uri_count = 1 };
 		const char *password = i % 2 ? RIGHT : "wrong";
 		char file[128];
 
 		snprintf(file, sizeof file, "%s/ca.pem", folder);
 		request.ca_file = file;
 		request.name = NAME;
-		request.password = (struct b2b_str){password, strlen(password)};
+		request.password = (struct b2b_str){ password, strlen(password) };
 		if (b2b_homes_prove(homes, &request, NULL) !=
 		    (i % 2 ? B2B_HOME_PROVED : B2B_HOME_REFUSED))
 			return arg;
@@ -352,6 +368,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__expired, 0, 2);
 	tcase_add_test(tcase, test_b2b_homes_prove__wrong_port);
 	tcase_add_test(tcase, test_b2b_homes_prove__home_restarts);
+	tcase_add_test(tcase, test_b2b_homes_prove__old_tls);
 	tcase_add_test(tcase, test_b2b_homes_prove__answers_are_not_mixed_up);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

@@ -96,14 +96,16 @@ static inline bool fake_send(int fd, const void *bytes, size_t size)
 
 static inline bool fake_result(int fd, int id, unsigned char tag, unsigned char code)
 {
-	unsigned char answer[] = {0x30, 12, 2, 1, (unsigned char)id, tag, 7, 10, 1, code, 4, 0, 4, 0};
+	unsigned char answer[] = { 0x30, 12, 2, 1, (unsigned char)id, tag, 7, 10, 1, code,
+				   4,    0,  4, 0 };
 
 	return fake_send(fd, answer, sizeof answer);
 }
 
 static inline void fake_refer(int fd, int id, const char *to)
 {
-	unsigned char answer[128] = {0x30, 0, 2, 1, (unsigned char)id, 0x61, 0, 10, 1, 10, 4, 0, 4, 0};
+	unsigned char answer[128] = { 0x30, 0, 2, 1, (unsigned char)id, 0x61, 0, 10, 1, 10,
+				      4,    0, 4, 0 };
 	size_t length = strlen(to);
 
 	answer[14] = 0xa3;
@@ -119,7 +121,7 @@ static inline void fake_refer(int fd, int id, const char *to)
 static inline void fake_disconnect(int fd)
 {
 	static const char oid[] = "1.3.6.1.4.1.1466.20036";
-	unsigned char notice[64] = {0x30, 0, 2, 1, 0, 0x78, 0, 10, 1, 52, 4, 0, 4, 0, 0x8a};
+	unsigned char notice[64] = { 0x30, 0, 2, 1, 0, 0x78, 0, 10, 1, 52, 4, 0, 4, 0, 0x8a };
 
 	notice[15] = sizeof oid - 1;
 	memcpy(notice + 16, oid, sizeof oid - 1);
@@ -138,9 +140,10 @@ static inline void fake_trickle(const struct fake *fake, int fd, const void *sta
 }
 
 /* True: go on with this connection. */
-static inline bool fake_bind(struct fake *fake, int fd, int id, struct berval password, unsigned nth)
+static inline bool fake_bind(struct fake *fake, int fd, int id, struct berval password,
+			     unsigned nth)
 {
-	static const unsigned char empty_answer[] = {0x30, 5, 2, 1, 1, 0x61, 0};
+	static const unsigned char empty_answer[] = { 0x30, 5, 2, 1, 1, 0x61, 0 };
 	bool right = password.bv_len == strlen(FAKE_PASSWORD) &&
 		     memcmp(password.bv_val, FAKE_PASSWORD, password.bv_len) == 0;
 
@@ -194,8 +197,7 @@ static inline bool fake_request(struct fake *fake, Sockbuf *sockbuf, int fd, uns
 	if (ber_get_next(sockbuf, &length, ber) == 0x30 && ber_scanf(ber, "i", &id) != LBER_ERROR) {
 		ber_tag_t tag = ber_peek_tag(ber, &length);
 
-		if (tag == 0x60 &&
-		    ber_scanf(ber, "{imm", &version, &name, &password) != LBER_ERROR)
+		if (tag == 0x60 && ber_scanf(ber, "{imm", &version, &name, &password) != LBER_ERROR)
 			more = fake_bind(fake, fd, id, password, ++*nth);
 		else if (tag == 0x77)
 			more = fake_start_tls(fake, fd, id);
@@ -221,9 +223,10 @@ static inline void *fake_handle(void *arg)
 {
 	struct fake_connection *connection = arg;
 	struct fake *fake = connection->fake;
-	static const unsigned char giant[] = {0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, 1, 0x61};
-	static const unsigned char huge[] = {0x30, 0x82, 0x7f, 0xff, 2, 1, 1, 0x61, 0x82, 0x7f, 0xf0};
-	static const unsigned char record[] = {0x16, 3, 3, 0x3f, 0xff, 2, 0, 0x3f, 0xfb, 3, 3};
+	static const unsigned char giant[] = { 0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, 1, 0x61 };
+	static const unsigned char huge[] = { 0x30, 0x82, 0x7f, 0xff, 2,   1,
+					      1,    0x61, 0x82, 0x7f, 0xf0 };
+	static const unsigned char record[] = { 0x16, 3, 3, 0x3f, 0xff, 2, 0, 0x3f, 0xfb, 3, 3 };
 	unsigned now = ++fake->at_once;
 
 	/* a race could only make it too small */
@@ -271,9 +274,10 @@ static inline void *fake_accept(void *arg)
 		fake->connections++;
 		pthread_mutex_lock(&fake->mutex);
 		ck_assert_uint_lt(fake->handler_count, FAKE_CONNECTIONS_MAX);
-		*connection = (struct fake_connection){fake, fake->handler_count, fd};
+		*connection = (struct fake_connection){ fake, fake->handler_count, fd };
 		fake->fds[fake->handler_count] = fd;
-		pthread_create(&fake->handlers[fake->handler_count++], NULL, fake_handle, connection);
+		pthread_create(&fake->handlers[fake->handler_count++], NULL, fake_handle,
+			       connection);
 		pthread_mutex_unlock(&fake->mutex);
 	}
 	return NULL;
@@ -282,8 +286,8 @@ static inline void *fake_accept(void *arg)
 /* Fills the rest in and starts it; fake->manner and what belongs to it are set. */
 static inline void fake_start(struct fake *fake)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET,
-				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof address;
 
 	pthread_mutex_init(&fake->mutex, NULL);
@@ -318,12 +322,12 @@ static inline void fake_stop(struct fake *fake)
 static inline enum b2b_home_answer fake_ask(struct b2b_homes *homes, const char *const *uris,
 					    const char *password, struct b2b_error *why)
 {
-	struct b2b_home_request request = {.partner = "partner.example", .uris = uris};
+	struct b2b_home_request request = { .partner = "partner.example", .uris = uris };
 
 	while (uris[request.uri_count])
 		request.uri_count++;
 	request.name = "uid=guest,dc=home";
-	request.password = (struct b2b_str){password, strlen(password)};
+	request.password = (struct b2b_str){ password, strlen(password) };
 	return b2b_homes_prove(homes, &request, why);
 }
 
