@@ -203,7 +203,7 @@ LDAPMod **ctl_plan_mods(const struct ctl_plan *plan)
 	for (size_t i = 0; i < plan->want->count; i++) {
 		const struct b2b_graph_value *value = wanted(plan, plan->want->values[i].attr);
 
-		if (differs(plan, value))
+		if (value && differs(plan, value))
 			mods[count++] =
 				ctl_mod(plan->old ? LDAP_MOD_REPLACE : LDAP_MOD_ADD,
 					b2b_attr_name(value->attr), value->values, value->count);

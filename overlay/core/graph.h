@@ -48,7 +48,7 @@ void b2b_graph_free(struct b2b_graph **graph); /* sets NULL; accepts NULL */
  * may be NULL).  *json_r: NUL-terminated, caller frees with free().
  */
 enum b2b_err b2b_graph_write(const struct b2b_source *default_source,
-			     const struct b2b_source *partners, size_t partner_count,
-			     char **json_r, struct b2b_error *error);
+			     const struct b2b_source *partners, size_t partner_count, char **json_r,
+			     struct b2b_error *error);
 
 #endif

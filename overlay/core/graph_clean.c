@@ -86,8 +86,8 @@ static enum b2b_err see(struct cleaner *c)
 		break;
 	}
 	/* Only a comma behind a value can be a trailing one: "[,]" stays an error. */
-	c->comma_open = now == ',' && before != ',' && before != '[' && before != '{' &&
-			before != ':' && before != '\0';
+	c->comma_open =
+		now == ',' && before != '[' && before != '{' && before != ':' && before != '\0';
 	c->comma = c->at;
 	c->before = now;
 	return err;

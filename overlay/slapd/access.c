@@ -61,7 +61,8 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 	if (dn_match(&e->e_nname, &p->ndn))
 		return true;
 	if (p->access == B2B_SEES_MEMBER || in_scope(p, &e->e_nname))
-		return !(is_ours(desc) && b2b_map_is_guest(e)) && label_permits(p, e);
+		return !(is_ours(desc) && b2b_map_is_guest(e)) &&
+		       (p->unlabelled || label_permits(p, e));
 	return desc == slap_schema.si_ad_entry && ACL_LEVEL(access) == ACL_SEARCH &&
 	       is_way_to(p, &e->e_nname);
 }
@@ -91,11 +92,9 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 {
 	struct b2b_passage here, *p;
 
-	if (!b2b_tenants)
-		return SLAP_CB_CONTINUE;
 	/* no password of ours and no SASL mapping makes anybody a guest */
 	if (op->o_tag == LDAP_REQ_BIND || op->o_is_auth_check)
-		return b2b_map_is_guest(e) ? 0 : SLAP_CB_CONTINUE;
+		return b2b_tenants && b2b_map_is_guest(e) ? 0 : SLAP_CB_CONTINUE;
 	p = b2b_passage_find(op);
 	if (!p) {
 		if (be_isroot(op))

@@ -14,6 +14,7 @@ struct guest_bind {
 	struct b2b_door door;
 	const struct b2b_rule *app, *partner;
 	char *home_name; /* from b2b_pattern_expand or NULL */
+	struct berval proof; /* what the guest proves (b2b_map_proof) */
 };
 
 static int fail(Operation *op, SlapReply *rs, int err)
@@ -146,14 +147,25 @@ static void redeem(Operation *op, struct guest_bind *bind)
 
 /* --- the bind --- */
 
-/* Reads guest, policy and circumstances of this moment.  False: it is no guest any more. */
+/* Whether this is the same person's entry as when home was asked. */
+static bool is_same(Operation *op, struct guest_bind *bind, Entry *e)
+{
+	struct berval proof = b2b_map_proof(op, e);
+	bool same = BER_BVISNULL(&bind->proof) || bvmatch(&bind->proof, &proof);
+
+	bind->proof = proof;
+	return same;
+}
+
+/* Reads guest, policy and circumstances of this moment.  False: it is no guest any more, or
+ * another one. */
 static bool prepare(Operation *op, struct guest_bind *bind)
 {
 	Entry *e = b2b_entry_get(op, bind->tenant, &op->o_req_ndn);
 
 	if (!e)
 		return false;
-	bool guest = b2b_map_is_guest(e);
+	bool guest = b2b_map_is_guest(e) && is_same(op, bind, e);
 	if (guest) {
 		b2b_snapshot_unref(&bind->snapshot);
 		bind->snapshot = b2b_tenant_snapshot(bind->tenant);
@@ -184,7 +196,7 @@ static int admit(Operation *op, SlapReply *rs, struct guest_bind *bind)
 		return rs->sr_err;
 	}
 	redeem(op, bind);
-	b2b_session_proved(op);
+	b2b_session_proved(op, &bind->proof);
 	Debug(LDAP_DEBUG_STATS, "b2b: %s guest=\"%s\" tenant=%s app=%s verdict=allow\n",
 	      op->o_log_prefix, bind->guest.dn, bind->partner->u.partner.tenant_id,
 	      b2b_map_app_id(bind->app));

@@ -184,8 +184,6 @@ static bool is_guest_in_disguise(Operation *op)
 
 static int gate_operation(Operation *op, SlapReply *rs)
 {
-	if (!b2b_tenants)
-		return SLAP_CB_CONTINUE;
 	if (is_guest_in_disguise(op))
 		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 			      "b2b: guests may not use proxied authorization");
@@ -250,8 +248,6 @@ static int gate_bind(Operation *op, SlapReply *rs)
 {
 	slap_callback *cb;
 
-	if (!b2b_tenants)
-		return SLAP_CB_CONTINUE;
 	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
 	cb->sc_response = bind_response;
 	cb->sc_next = op->o_callback;

@@ -156,23 +156,31 @@ void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char
 const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
 /* NUL-terminated copy in op's memory. */
 const char *b2b_map_copy(Operation *op, const char *text);
+/* What a proof from home is about, in op's memory: this very entry, its home tenant and subject.
+ * An entry that was made anew, or handed to another person, gives another one. */
+struct berval b2b_map_proof(Operation *op, Entry *e);
 
 /* session.c: who is bound on a connection */
 enum b2b_who { B2B_WHO_UNKNOWN = 0, B2B_WHO_OTHER, B2B_WHO_GUEST };
 struct b2b_session {
 	enum b2b_who who;
 	bool proven;               /* a guest that proved itself at home on this connection */
+	bool service;              /* others: op->o_ndn is an application's service account */
 	struct berval service_ndn; /* in op's memory; empty: none was bound here */
 };
 int b2b_session_open(void);
 void b2b_session_close(void);
-/* Something about guests changed: what sessions and the bind cache know is looked up again. */
+/* Something about guests, or the policy, changed: what sessions and the bind cache know is looked
+ * up again. */
 void b2b_session_guests_changed(void);
 /* Who op->o_ndn is.  Looks an entry up at most once per bind and change. */
 void b2b_session_find(Operation *op, struct b2b_session *session_r);
-/* Notes that the bind under way was proved at home; then, when a bind succeeded, who it was. */
-void b2b_session_proved(Operation *op);
+/* Notes that the bind under way was proved at home, and what that proof is about (b2b_map_proof);
+ * then, when a bind succeeded, who it was. */
+void b2b_session_proved(Operation *op, const struct berval *proof);
 void b2b_session_bound(Operation *op, const struct berval *ndn);
+/* Whether who is bound here proved this. */
+bool b2b_session_has_proved(Operation *op, const struct berval *proof);
 /* The service account bound on this connection before, in op's memory. */
 void b2b_session_service(Operation *op, struct berval *service_ndn_r);
 /* Whether ndn is the service account of an application of any tenant. */
@@ -193,6 +201,7 @@ struct b2b_passage {
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
 	enum b2b_guest_access access;
+	bool unlabelled;       /* the tenant orders no labels, so none hides anything */
 	struct berval *scopes; /* what a limited guest may see besides itself; BVNULL ends */
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds

@@ -69,9 +69,8 @@ void b2b_homes_free(struct b2b_homes **homes);
  * without name and password, what failed on the way; it may be set in a proved answer too, when
  * an earlier server failed.  What a server writes in its answers is never passed on.
  *
- * The password is not copied here; libldap's encoded request is freed when the answer has come
- * but not wiped, and TLS keeps record buffers for as long as the connection: neither can be
- * reached from outside.
+ * The encoded request is wiped once it was sent.  TLS keeps buffers of its own for as long as the
+ * connection, and the kernel what was not yet sent: neither can be reached from here.
  *
  * Any thread; blocks for limits.timeout_ms at most.
  */

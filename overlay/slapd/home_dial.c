@@ -85,6 +85,8 @@ static ber_slen_t wire_read(Sockbuf_IO_Desc *desc, void *buffer, ber_len_t size)
 			return -1;
 		got = recv(wire->fd, buffer, size, MSG_DONTWAIT);
 	} while (got < 0 && (errno == EINTR || errno == EAGAIN));
+	if (got >= 0)
+		errno = 0; /* an end must not look like "try again" */
 	return got;
 }
 

@@ -1,11 +1,14 @@
 /*
  * home_link.c - one connection to one home server: TLS, then binds.
  * In: a server's address, CA file, a name and a password.  Out: what the server said.
- * Nothing that ldap.conf, .ldaprc or the environment say may weaken it: all is set here.
+ * Nothing that ldap.conf, .ldaprc or the environment say may weaken it: all is set here.  libldap
+ * does the TLS alone; its reader of answers must never see what a foreign server sends, for an
+ * unsolicited notice without a name aborts the process in an assert (2.5.13, ldap_result).
  */
 #include "home_link.h"
 
 #include <openldap.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,7 +17,6 @@
 #include <unistd.h>
 
 #define ANSWER_MAX_BYTES 65536
-#define NOWHERE "ldapi://%2Fnowhere" /* where libldap would go if it wanted to connect by itself */
 
 /* --- options --- */
 
@@ -28,26 +30,16 @@ static bool set(LDAP *ld, int option, const void *value)
 	return ldap_set_option(ld, option, value) == LDAP_OPT_SUCCESS;
 }
 
-static bool set_plain_options(LDAP *ld)
+static bool set_tls_options(LDAP *ld, const char *ca_file)
 {
 	const struct timeval forever = { .tv_sec = -1 }; /* the wire has the deadline */
 
-	return set_int(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
-	       set(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) &&
-	       set(ld, LDAP_OPT_RESTART, LDAP_OPT_OFF) &&
-	       set(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) &&
-	       set_int(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
-	       set(ld, LDAP_OPT_NETWORK_TIMEOUT, &forever) && set(ld, LDAP_OPT_TIMEOUT, &forever) &&
-	       set(ld, LDAP_OPT_SERVER_CONTROLS, NULL) && set(ld, LDAP_OPT_CLIENT_CONTROLS, NULL) &&
-	       set(ld, LDAP_OPT_URI, NOWHERE);
-}
-
-static bool set_tls_options(LDAP *ld, const char *ca_file)
-{
 	if (!ca_file)
 		ca_file = B2B_HOME_SYSTEM_CA_FILE;
 	(void)set(ld, LDAP_OPT_X_TLS_PEERKEY_HASH, NULL); /* no pins: refused where unknown */
-	return set_int(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) &&
+	return set(ld, LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_OFF) &&
+	       set(ld, LDAP_OPT_NETWORK_TIMEOUT, &forever) &&
+	       set_int(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) &&
 	       set_int(ld, LDAP_OPT_X_TLS_REQUIRE_SAN, LDAP_OPT_X_TLS_TRY) &&
 	       set_int(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
 	       set(ld, LDAP_OPT_X_TLS_CACERTDIR, NULL) &&
@@ -69,61 +61,96 @@ static void start_tls_library(void)
 	ldap_unbind_ext(ld, NULL, NULL);
 }
 
-/* --- opening --- */
+/* --- messages --- */
 
-static struct timeval time_left(const struct b2b_home_link *link)
+/* Sends a request, and wipes it here: a bind has a password in it.  Takes ber. */
+static bool send_request(struct b2b_home_link *link, BerElement *ber, struct b2b_error *why)
 {
-	uint64_t now = b2b_home_now_ms();
-	uint64_t left = link->wire.deadline_ms > now ? link->wire.deadline_ms - now : 0;
+	struct berval bytes = { 0, NULL };
+	bool sent = ber_flush2(link->sockbuf, ber, LBER_FLUSH_FREE_NEVER) == 0;
 
-	return (struct timeval){ (time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000) };
+	if (ber_flatten2(ber, &bytes, 0) == 0 && bytes.bv_val)
+		explicit_bzero(bytes.bv_val, bytes.bv_len);
+	ber_free(ber, 1);
+	if (!sent)
+		b2b_error_set(why, "the request could not be sent");
+	return sent;
 }
 
-/* Waits for the answer to one request; NULL, and why. */
-static LDAPMessage *answer_to(struct b2b_home_link *link, int id, int type, struct b2b_error *why)
+/* Reads one whole message. */
+static bool read_message(struct b2b_home_link *link, BerElement *ber, struct b2b_error *why)
 {
-	struct timeval left = time_left(link);
-	LDAPMessage *answer = NULL;
-	int rc = ldap_result(link->ld, id, LDAP_MSG_ONE, &left, &answer);
+	ber_len_t length;
+	ber_tag_t tag;
 
-	if (rc == type && answer)
-		return answer;
-	ldap_msgfree(answer);
-	if (rc == 0 || b2b_home_now_ms() >= link->wire.deadline_ms)
+	do { /* ber_get_next gives up after each piece of a message */
+		errno = 0;
+		tag = ber_get_next(link->sockbuf, &length, ber);
+	} while (tag == LBER_DEFAULT && errno == EWOULDBLOCK &&
+		 b2b_home_now_ms() < link->wire.deadline_ms);
+	if (tag == LDAP_TAG_MESSAGE)
+		return true;
+	if (b2b_home_now_ms() >= link->wire.deadline_ms)
 		b2b_error_set(why, "no answer in time");
-	else if (rc < 0)
-		b2b_error_set(why, "the connection was lost, or no LDAP was spoken on it");
 	else
-		b2b_error_set(why, "an answer of the wrong kind came");
-	return NULL;
+		b2b_error_set(why, "the connection was lost, or no LDAP was spoken on it");
+	return false;
 }
 
-/* The result code of an answer, which it frees; -1 where it cannot be read. */
-static int code_of(struct b2b_home_link *link, LDAPMessage *answer)
+/* The result code of the answer to the last request, or -1 and why.  RFC 4511, 4.1.9: what stands
+ * behind the code is not looked at, referrals neither. */
+static int read_result(struct b2b_home_link *link, ber_tag_t type, struct b2b_error *why)
 {
-	int code = -1;
-	int rc = ldap_parse_result(link->ld, answer, &code, NULL, NULL, NULL, NULL, 1);
+	BerElement *ber = ber_alloc_t(LBER_USE_DER);
+	struct berval matched, text;
+	ber_int_t id, code;
+	ber_len_t length;
+	int result = -1;
 
-	/* a code of libldap's own (they are negative) is no answer */
-	return rc == LDAP_SUCCESS && code >= 0 ? code : -1;
+	if (!ber) {
+		b2b_error_set(why, "no memory");
+		return -1;
+	}
+	if (read_message(link, ber, why)) {
+		if (ber_scanf(ber, "i", &id) == LBER_ERROR || id != link->last_id ||
+		    ber_peek_tag(ber, &length) != type)
+			b2b_error_set(why, "something else came in place of an answer");
+		else if (ber_scanf(ber, "{emm", &code, &matched, &text) == LBER_ERROR || code < 0)
+			b2b_error_set(why, "the answer cannot be read");
+		else
+			result = code;
+	}
+	ber_free(ber, 1);
+	return result;
 }
+
+/* --- opening --- */
 
 static bool ask_for_tls(struct b2b_home_link *link, struct b2b_error *why)
 {
-	LDAPMessage *answer;
-	int id, code;
+	BerElement *ber = ber_alloc_t(LBER_USE_DER);
+	struct pollfd item = { .fd = link->wire.fd, .events = POLLIN };
+	int code;
 
-	if (ldap_start_tls(link->ld, NULL, NULL, &id) != LDAP_SUCCESS) {
-		b2b_error_set(why, "StartTLS could not be sent");
+	if (!ber || ber_printf(ber, "{it{ts}N}", ++link->last_id, LDAP_REQ_EXTENDED,
+			       LDAP_TAG_EXOP_REQ_OID, LDAP_EXOP_START_TLS) < 0) {
+		ber_free(ber, 1);
+		b2b_error_set(why, "no memory");
 		return false;
 	}
-	answer = answer_to(link, id, LDAP_RES_EXTENDED, why);
-	if (!answer)
+	if (!send_request(link, ber, why))
 		return false;
-	code = code_of(link, answer);
-	if (code != LDAP_SUCCESS)
+	code = read_result(link, LDAP_RES_EXTENDED, why);
+	if (code > 0)
 		b2b_error_set(why, "StartTLS was refused with result code %d", code);
-	return code == LDAP_SUCCESS;
+	if (code != LDAP_SUCCESS)
+		return false;
+	/* it is our turn: what is here already was put in by somebody in between */
+	if (poll(&item, 1, 0) != 0) {
+		b2b_error_set(why, "more than the answer to StartTLS came");
+		return false;
+	}
+	return true;
 }
 
 static bool is_new_tls(LDAP *ld)
@@ -173,7 +200,6 @@ static bool shake_hands(struct b2b_home_link *link, struct b2b_error *why)
 static bool adopt(struct b2b_home_link *link, const struct b2b_url *url)
 {
 	ber_len_t most = ANSWER_MAX_BYTES;
-	Sockbuf *sockbuf = NULL;
 	char text[300];
 	bool v6 = strchr(url->host, ':') != NULL;
 
@@ -184,12 +210,11 @@ static bool adopt(struct b2b_home_link *link, const struct b2b_url *url)
 		link->ld = NULL;
 		return false;
 	}
-	return ldap_get_option(link->ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
-	       sockbuf &&
-	       ber_sockbuf_add_io(sockbuf, &b2b_home_wire_io, LBER_SBIOD_LEVEL_PROVIDER,
+	return ldap_get_option(link->ld, LDAP_OPT_SOCKBUF, &link->sockbuf) == LDAP_OPT_SUCCESS &&
+	       link->sockbuf &&
+	       ber_sockbuf_add_io(link->sockbuf, &b2b_home_wire_io, LBER_SBIOD_LEVEL_PROVIDER,
 				  &link->wire) == 0 &&
-	       ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most) == 1 &&
-	       set_plain_options(link->ld);
+	       ber_sockbuf_ctrl(link->sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most) == 1;
 }
 
 static bool secure(struct b2b_home_link *link, const struct b2b_url *url,
@@ -225,7 +250,7 @@ struct b2b_home_link *b2b_home_link_open(const struct b2b_url *url,
 	if (link->wire.fd >= 0) {
 		fine = adopt(link, url);
 		if (!fine)
-			b2b_error_set(why, "libldap refused the connection's options");
+			b2b_error_set(why, "libldap did not take the connection");
 		fine = fine && secure(link, url, request, why);
 	}
 	if (!fine)
@@ -267,9 +292,8 @@ enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 					const struct b2b_home_request *request,
 					uint64_t deadline_ms, struct b2b_error *why)
 {
-	struct berval password = { request->password.len, (char *)request->password.s };
-	LDAPMessage *answer;
-	int id, code;
+	BerElement *ber;
+	int code;
 
 	link->answered = false;
 	link->wire.deadline_ms = deadline_ms;
@@ -277,19 +301,19 @@ enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 		b2b_error_set(why, "the connection has lost its TLS");
 		return B2B_HOME_UNAVAILABLE;
 	}
-	if (ldap_sasl_bind(link->ld, request->name, LDAP_SASL_SIMPLE, &password, NULL, NULL, &id) !=
-	    LDAP_SUCCESS) {
-		b2b_error_set(why, "the bind could not be sent");
+	ber = ber_alloc_t(LBER_USE_DER);
+	if (!ber || ber_printf(ber, "{it{istoN}N}", ++link->last_id, LDAP_REQ_BIND, LDAP_VERSION3,
+			       request->name, LDAP_AUTH_SIMPLE, request->password.s,
+			       (ber_len_t)request->password.len) < 0) {
+		ber_free(ber, 1);
+		b2b_error_set(why, "no memory");
 		return B2B_HOME_UNAVAILABLE;
 	}
-	answer = answer_to(link, id, LDAP_RES_BIND, why);
-	if (!answer)
+	if (!send_request(link, ber, why))
 		return B2B_HOME_UNAVAILABLE;
-	code = code_of(link, answer);
-	if (code < 0) {
-		b2b_error_set(why, "the answer to the bind cannot be read");
+	code = read_result(link, LDAP_RES_BIND, why);
+	if (code < 0)
 		return B2B_HOME_UNAVAILABLE;
-	}
 	link->answered = true;
 	return judge(code, why);
 }
@@ -297,11 +321,9 @@ enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 bool b2b_home_link_is_quiet(struct b2b_home_link *link)
 {
 	struct pollfd item = { .fd = link->wire.fd, .events = POLLIN };
-	Sockbuf *sockbuf = NULL;
 
 	return link->wire.fd >= 0 && poll(&item, 1, 0) == 0 &&
-	       ldap_get_option(link->ld, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
-	       ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_DATA_READY, NULL) == 0;
+	       ber_sockbuf_ctrl(link->sockbuf, LBER_SB_OPT_DATA_READY, NULL) == 0;
 }
 
 void b2b_home_link_close(struct b2b_home_link **linkp)

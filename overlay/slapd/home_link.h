@@ -36,6 +36,8 @@ struct b2b_home_link {
 	struct b2b_home_link *next; /* the pool's */
 	uint64_t opened_ms, idle_since_ms;
 	LDAP *ld;
+	Sockbuf *sockbuf; /* of ld */
+	ber_int_t last_id;
 	struct b2b_home_wire wire;
 	bool plain;    /* permitted, for the server is this machine */
 	bool answered; /* the last bind got an answer of whatever kind */

@@ -48,7 +48,8 @@ static int write_done(Operation *op, SlapReply *rs)
 {
 	struct write *write = op->o_callback->sc_private;
 
-	if (rs->sr_type != REP_RESULT || rs->sr_err != LDAP_SUCCESS || op->o_noop)
+	if (rs->sr_type != REP_RESULT || rs->sr_err != LDAP_SUCCESS || op->o_noop ||
+	    !write->tenant->open)
 		return SLAP_CB_CONTINUE;
 	if (write->reload)
 		b2b_policy_load(write->tenant);
@@ -143,7 +144,7 @@ static struct b2b_record_change record_change(Operation *op, struct b2b_snapshot
 		.policy = b2b_record_policy(snapshot),
 		.now = slap_get_time(),
 		.who = &op->o_dn,
-		.relaxed = get_relax(op) != 0,
+		.relaxed = get_relax(op) && be_isroot(op), /* any client can ask for it */
 	};
 }
 
@@ -370,7 +371,6 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 	bool trusted = is_trusted(op);
 	if (!trusted && judge_modify(op, tenant, policy, &error) != B2B_OK)
 		return refuse(op, rs, &error);
-
 	struct write *write = follow_write(op, tenant);
 	write->guests = true;
 	if (policy)

@@ -5,6 +5,8 @@
  */
 #include "glue.h"
 
+#include <ac/ctype.h>
+
 #include "schema.inc"
 
 AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
@@ -68,9 +70,22 @@ struct b2b_source b2b_map_source(Entry *e)
 
 bool b2b_map_is_guest(Entry *e)
 {
+	Attribute *a = attr_find(e->e_attrs, slap_schema.si_ad_objectClass);
+	const struct berval *name = &b2b_oc_guest->soc_cname;
+
 	/* The class alone tells: an attribute of it may stand in no other entry, but may be
-	 * missing from a broken one. */
-	return is_entry_objectclass(e, b2b_oc_guest, 0);
+	 * missing from a broken one.  Nearly every entry is told by the names of its classes;
+	 * slapd's own way looks each of them up. */
+	for (unsigned i = 0; a && i < a->a_numvals; i++) {
+		const struct berval *value = &a->a_vals[i];
+
+		if (value->bv_len && isdigit((unsigned char)value->bv_val[0]))
+			return is_entry_objectclass(e, b2b_oc_guest, 0);
+		if (value->bv_len == name->bv_len &&
+		    !strncasecmp(value->bv_val, name->bv_val, name->bv_len))
+			return true;
+	}
+	return false;
 }
 
 static void *op_memory(Operation *op, const void *bytes, size_t length)
@@ -181,6 +196,30 @@ static const char *printable(char *to, size_t size, struct b2b_str from)
 const char *b2b_map_copy(Operation *op, const char *text)
 {
 	return op_memory(op, text, strlen(text));
+}
+
+struct berval b2b_map_proof(Operation *op, Entry *e)
+{
+	static const enum b2b_attr attrs[] = { B2B_ATTR_HOME_TENANT, B2B_ATTR_HOME_SUBJECT };
+	struct b2b_source source = b2b_map_source(e);
+	Attribute *a = attr_find(e->e_attrs, slap_schema.si_ad_entryUUID);
+	struct b2b_str parts[3] = { { NULL, 0 } };
+	size_t length = 0;
+
+	if (a)
+		parts[0] = b2b_map_str(&a->a_nvals[0]);
+	for (size_t i = 0; i < 2; i++)
+		source.value(e, attrs[i], 0, &parts[i + 1]);
+	for (size_t i = 0; i < 3; i++)
+		length += parts[i].len + 1;
+	struct berval proof = { 0, op->o_tmpalloc(length, op->o_tmpmemctx) };
+	for (size_t i = 0; i < 3; i++) {
+		if (parts[i].len)
+			memcpy(proof.bv_val + proof.bv_len, parts[i].s, parts[i].len);
+		proof.bv_len += parts[i].len;
+		proof.bv_val[proof.bv_len++] = '\0'; /* none of the parts holds one */
+	}
+	return proof;
 }
 
 void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char *app_id,

@@ -84,6 +84,7 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	if (!e)
 		return; /* it was deleted, or its tenant was */
 	bool still_guest = b2b_map_is_guest(e);
+	struct berval proof = b2b_map_proof(op, e);
 	if (still_guest)
 		b2b_map_guest(op, e, &passage->guest);
 	b2b_entry_release(op, tenant, e);
@@ -98,16 +99,22 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	passage->verdict = b2b_passage_decide(op, tenant, snapshot, &passage->guest, app);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
-	if (rule)
+	if (rule) {
 		passage->access = rule->u.tenant.guest_access;
+		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
+	}
 	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
 		passage->scopes = permitted_scopes(op, passage, snapshot);
 	b2b_snapshot_unref(&snapshot);
-	/* bound under this name, yet not by a proof from home: a password of ours, a SASL mapping */
+	/* bound under this name, yet not by a proof from home (a password of ours, a SASL mapping), or
+	 * by one that was about another: the entry was made anew or handed to somebody else */
 	bool own_name = op->o_conn && bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
-	if (own_name && !session->proven)
-		passage->verdict = (struct b2b_verdict){ .reason = B2B_REASON_POLICY_INVALID,
-							 .rule = passage->guest.dn };
+	if (own_name && !b2b_session_has_proved(op, &proof))
+		passage->verdict = (struct b2b_verdict){
+			.reason = session->proven ? B2B_REASON_SIGN_IN_TOO_OLD
+						  : B2B_REASON_POLICY_INVALID,
+			.rule = passage->guest.dn
+		};
 }
 
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)
@@ -118,14 +125,14 @@ void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)
 	passage_r->extra.oe_key = (void *)&passage_key;
 	passage_r->ndn = op->o_ndn;
 	passage_r->who = B2B_WHO_OTHER;
-	if (BER_BVISEMPTY(&op->o_ndn) || !b2b_tenants)
+	if (BER_BVISEMPTY(&op->o_ndn))
 		return;
 	b2b_session_find(op, &session);
 	passage_r->who = session.who;
 	if (session.who == B2B_WHO_GUEST)
 		judge_guest(op, &session, passage_r);
 	else
-		passage_r->service = b2b_session_is_service(&op->o_ndn);
+		passage_r->service = session.service;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)

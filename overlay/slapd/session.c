@@ -12,11 +12,13 @@ enum { STRIPES = 64, MEMBERS = 1 << 14 };
 
 struct slot {
 	unsigned long connid;
-	struct berval ndn;         /* who is bound, normalised; empty: anonymous */
-	uint64_t epoch;            /* guests_epoch when who was found out */
+	struct berval ndn; /* who is bound, normalised; empty: anonymous */
+	uint64_t epoch;    /* guests_epoch when who and service were found out */
 	enum b2b_who who;
+	bool service; /* ndn is an application's service account */
 	bool proven;
 	unsigned long proof;       /* 1 + o_opid of the bind that was proved at home; 0: none */
+	struct berval proved;      /* what that proof was about */
 	struct berval service_ndn; /* last application service account bound here */
 };
 
@@ -47,14 +49,17 @@ void b2b_session_close(void)
 	/* The gate may come back, and who came in as a guest must be known then: its entry may be gone.
 	 * What it proved is forgotten, for a bind in between would not be seen. */
 	for (int i = 0; i < slot_count && !slapd_shutdown; i++) {
+		ldap_pvt_thread_mutex_lock(&stripes[i % STRIPES]);
 		if (slots[i].proven)
 			slots[i].who = B2B_WHO_GUEST;
 		slots[i].proven = false;
+		ldap_pvt_thread_mutex_unlock(&stripes[i % STRIPES]);
 	}
 	if (!slapd_shutdown)
 		return;
 	for (int i = 0; i < slot_count; i++) {
 		ch_free(slots[i].ndn.bv_val);
+		ch_free(slots[i].proved.bv_val);
 		ch_free(slots[i].service_ndn.bv_val);
 	}
 	ch_free(slots);
@@ -79,6 +84,7 @@ static struct slot *slot_lock(Operation *op)
 	struct slot *slot = &slots[i];
 	if (slot->connid != op->o_connid) {
 		ch_free(slot->ndn.bv_val);
+		ch_free(slot->proved.bv_val);
 		ch_free(slot->service_ndn.bv_val);
 		*slot = (struct slot){ .connid = op->o_connid };
 	}
@@ -110,8 +116,12 @@ void b2b_session_bound(Operation *op, const struct berval *ndn)
 
 	if (!slot)
 		return;
-	ch_free(slot->ndn.bv_val);
-	ber_dupbv(&slot->ndn, (struct berval *)ndn);
+	if (BER_BVISEMPTY(ndn)) {
+		ch_free(slot->ndn.bv_val);
+		BER_BVZERO(&slot->ndn);
+	} else {
+		ber_bvreplace(&slot->ndn, ndn);
+	}
 	slot->who = B2B_WHO_UNKNOWN;
 	slot->proven = slot->proof && slot->proof == op->o_opid + 1;
 	slot->proof = 0;
@@ -122,14 +132,27 @@ void b2b_session_bound(Operation *op, const struct berval *ndn)
 	slot_unlock(slot);
 }
 
-void b2b_session_proved(Operation *op)
+void b2b_session_proved(Operation *op, const struct berval *proof)
 {
 	struct slot *slot = slot_lock(op);
 
 	if (!slot)
 		return;
 	slot->proof = op->o_opid + 1;
+	ber_bvreplace(&slot->proved, proof);
 	slot_unlock(slot);
+}
+
+bool b2b_session_has_proved(Operation *op, const struct berval *proof)
+{
+	struct slot *slot = slot_lock(op);
+	bool proved;
+
+	if (!slot)
+		return false;
+	proved = slot->proven && bvmatch(&slot->ndn, &op->o_ndn) && bvmatch(&slot->proved, proof);
+	slot_unlock(slot);
+	return proved;
 }
 
 void b2b_session_service(Operation *op, struct berval *service_ndn_r)
@@ -144,13 +167,20 @@ void b2b_session_service(Operation *op, struct berval *service_ndn_r)
 	slot_unlock(slot);
 }
 
-/* FNV-1a, 64 bits, of the name and the epoch; never 0. */
+/* 64 bits of the name and the epoch, eight bytes at a step; never 0. */
 static uint64_t member_hash(const struct berval *ndn, uint64_t epoch)
 {
-	uint64_t h = 0xcbf29ce484222325u ^ epoch * 0x9e3779b97f4a7c15u;
+	const uint64_t odd = 0x9e3779b97f4a7c15u;
+	uint64_t h = (epoch + 1) * odd ^ ndn->bv_len, word;
 
-	for (ber_len_t i = 0; i < ndn->bv_len; i++)
-		h = (h ^ (unsigned char)ndn->bv_val[i]) * 0x100000001b3u;
+	for (ber_len_t i = 0; i < ndn->bv_len; i += sizeof(word)) {
+		ber_len_t left = ndn->bv_len - i;
+
+		word = 0;
+		memcpy(&word, ndn->bv_val + i, left < sizeof(word) ? left : sizeof(word));
+		h = (h ^ word) * odd;
+		h ^= h >> 32;
+	}
 	return h ? h : 1;
 }
 
@@ -191,8 +221,10 @@ void b2b_session_find(Operation *op, struct b2b_session *session_r)
 		own = bvmatch(&slot->ndn, &op->o_ndn);
 		was_guest = own && (slot->proven || slot->who == B2B_WHO_GUEST);
 		session_r->proven = own && slot->proven;
-		if (own && slot->epoch == epoch)
+		if (own && slot->epoch == epoch) {
 			session_r->who = slot->who;
+			session_r->service = slot->service;
+		}
 		if (!BER_BVISEMPTY(&slot->service_ndn) && (was_guest || !own))
 			ber_dupbv_x(&session_r->service_ndn, &slot->service_ndn, op->o_tmpmemctx);
 		slot_unlock(slot);
@@ -203,10 +235,12 @@ void b2b_session_find(Operation *op, struct b2b_session *session_r)
 	/* who came in as a guest does not become a member by losing its entry or its class */
 	if (was_guest)
 		session_r->who = B2B_WHO_GUEST;
+	session_r->service = session_r->who == B2B_WHO_OTHER && b2b_session_is_service(&op->o_ndn);
 	if (!own || !(slot = slot_lock(op)))
 		return;
 	if (bvmatch(&slot->ndn, &op->o_ndn)) {
 		slot->who = session_r->who;
+		slot->service = session_r->service;
 		slot->epoch = epoch;
 	}
 	slot_unlock(slot);

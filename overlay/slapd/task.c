@@ -106,6 +106,8 @@ static bool handle(struct sweep *sweep, struct berval *ndn)
 	renew(sweep);
 	if (!b2b_record_read(sweep->op, sweep->tenant, ndn, &read))
 		return false;
+	/* time can be over before the first day: a review that ends in a denial */
+	read.guest.valid_from = 0;
 	reason = b2b_decide_record(&read.guest, policy, now);
 	bool off = read.guest.enabled &&
 		   (reason == B2B_REASON_EXPIRED || reason == B2B_REASON_REVIEW_LAPSED);
@@ -185,7 +187,10 @@ static void *run(void *ctx, void *arg)
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);
 	if (ldap_pvt_runqueue_isrunning(&slapd_rq, task))
 		ldap_pvt_runqueue_stoptask(&slapd_rq, task);
-	ldap_pvt_runqueue_resched(&slapd_rq, task, 0);
+	if (tenant->task == task)
+		ldap_pvt_runqueue_resched(&slapd_rq, task, 0);
+	else
+		ldap_pvt_runqueue_remove(&slapd_rq, task); /* stopped while it ran */
 	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
 	return NULL;
 }
@@ -203,12 +208,19 @@ int b2b_task_start(struct b2b_tenant *tenant)
 
 void b2b_task_stop(struct b2b_tenant *tenant)
 {
-	if (!tenant->task)
+	struct re_s *task = tenant->task;
+
+	if (!task)
 		return;
 	ldap_pvt_thread_mutex_lock(&slapd_rq.rq_mutex);
-	if (ldap_pvt_runqueue_isrunning(&slapd_rq, tenant->task))
-		ldap_pvt_runqueue_stoptask(&slapd_rq, tenant->task);
-	ldap_pvt_runqueue_remove(&slapd_rq, tenant->task);
-	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
 	tenant->task = NULL;
+	bool running = ldap_pvt_runqueue_isrunning(&slapd_rq, task);
+	/* it may still wait for a thread; once it has one, it goes by itself */
+	if (running && ldap_pvt_thread_pool_retract(task->pool_cookie) > 0) {
+		ldap_pvt_runqueue_stoptask(&slapd_rq, task);
+		running = false;
+	}
+	if (!running)
+		ldap_pvt_runqueue_remove(&slapd_rq, task);
+	ldap_pvt_thread_mutex_unlock(&slapd_rq.rq_mutex);
 }

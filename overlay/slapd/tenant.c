@@ -8,6 +8,7 @@
 #define B2B_OID "2.25.197761738801757102242170991844305268053"
 
 struct b2b_tenant *b2b_tenants;
+static struct b2b_tenant *_Atomic retired; /* closed for good, kept to say so */
 static slap_overinst b2b_overlay;
 
 enum { CFG_BASE = 1, CFG_SWEEP_INTERVAL, CFG_SWEEP_BATCH, CFG_KEY_FILE, CFG_TIMEOUT, CFG_CONCURRENCY };
@@ -277,6 +278,7 @@ void b2b_tenant_publish(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot
 	struct b2b_snapshot *old = tenant->snapshot;
 	tenant->snapshot = snapshot;
 	ldap_pvt_thread_mutex_unlock(&tenant->snapshot_mutex);
+	b2b_session_guests_changed();
 	b2b_snapshot_unref(&old);
 }
 
@@ -287,13 +289,24 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	*tenantp = NULL;
 	if (!tenant || atomic_fetch_sub(&tenant->refs, 1) != 1)
 		return;
+	bool was_open = tenant->homes != NULL;
 	b2b_homes_free(&tenant->homes);
 	b2b_snapshot_unref(&tenant->snapshot);
-	ldap_pvt_thread_mutex_destroy(&tenant->snapshot_mutex);
-	ldap_pvt_thread_mutex_destroy(&tenant->policy_mutex);
 	ch_free(tenant->base.bv_val);
 	ch_free(tenant->nbase.bv_val);
 	ch_free(tenant->key_file);
+	BER_BVZERO(&tenant->base);
+	BER_BVZERO(&tenant->nbase);
+	tenant->key_file = NULL;
+	if (was_open && !slapd_shutdown) {
+		/* operations that slapd keeps waiting for their client ask once more if it is open */
+		tenant->next = atomic_load(&retired);
+		while (!atomic_compare_exchange_weak(&retired, &tenant->next, tenant))
+			;
+		return;
+	}
+	ldap_pvt_thread_mutex_destroy(&tenant->snapshot_mutex);
+	ldap_pvt_thread_mutex_destroy(&tenant->policy_mutex);
 	ch_free(tenant);
 }
 
@@ -301,7 +314,7 @@ bool b2b_tenant_is_writable(const struct b2b_tenant *tenant)
 {
 	return !SLAP_SINGLE_SHADOW(tenant->be) &&
 	       !((tenant->be->be_restrictops | frontendDB->be_restrictops) &
-		 SLAP_RESTRICT_OP_MODIFY);
+		 (SLAP_RESTRICT_OP_MODIFY | SLAP_RESTRICT_READONLY));
 }
 
 Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)

@@ -432,6 +432,18 @@ def test_options__starttls(make_server, certs):
         assert "BIND" not in secure.server.log(mark)
 
 
+def test_options__starttls_is_not_to_be_had(ctl):
+    """A server without TLS refuses StartTLS and keeps the connection open: -ZZ ends there, -Z goes
+    on for an anonymous look and never sends a password."""
+    for args, code in ((["-ZZ", "-x"], 1), (["-Z", "-x"], 0),
+                       (["-Z", "-D", ROOTDN, "-w", ROOTPW], 1)):
+        mark = ctl.server.log_mark()
+        done = ctl.bare("-H", ctl.server.uri, *args, "guest", "list")
+        assert done.returncode == code and "StartTLS" in done.stderr, args
+        ctl.server.wait_log(r"conn=\d+ fd=\d+ closed", since=mark)
+        assert ("BIND" in ctl.server.log(mark)) == (code == 0), args
+
+
 def test_options__no_server(ctl):
     done = ctl.bare("-H", "ldap://127.0.0.1:1", "guest", "list")
     assert done.returncode == 1 and "Can't contact LDAP server" in done.stderr

@@ -407,8 +407,8 @@ def test_loop__disabled_and_enabled(own, fake_home):
             assert c.put(server, c.KEEPER, "olcDisabled") == (0, "")
     assert load.surprises == []
     for value in ("TRUE", "FALSE", "TRUE"):
-        assert c.put(server, c.KEEPER, "olcDisabled", value) == (0, "")
         assert c.put(server, c.GATE, "olcDisabled", value) == (0, "")
+        assert c.put(server, c.KEEPER, "olcDisabled", value) == (0, "")
     assert c.remove(server, c.KEEPER) == (0, "") == c.remove(server, c.GATE)
     assert server.conn(b.member_dn("mia"), "mia-pw")
 

@@ -89,8 +89,9 @@ END_TEST
 /* --- servers that do not answer as they should --- */
 
 static const enum fake_manner bad_manners[] = {
-	FAKE_HANG,     FAKE_CLOSE,      FAKE_GARBAGE,   FAKE_GIANT,      FAKE_TRICKLE,
-	FAKE_WRONG_ID, FAKE_WRONG_TYPE, FAKE_TRUNCATED, FAKE_DISCONNECT, FAKE_TRICKLE_TLS,
+	FAKE_HANG,    FAKE_CLOSE,      FAKE_GARBAGE,     FAKE_GIANT,
+	FAKE_TRICKLE, FAKE_WRONG_ID,   FAKE_WRONG_TYPE,  FAKE_TRUNCATED,
+	FAKE_NOTICE,  FAKE_DISCONNECT, FAKE_TRICKLE_TLS,
 };
 #define BAD_MANNERS ((int)(sizeof bad_manners / sizeof bad_manners[0]))
 

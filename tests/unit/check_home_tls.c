@@ -62,6 +62,18 @@ static bool is_up(int port)
 	return up;
 }
 
+/* Not every machine has an IPv6 loopback, and slapd starts on all its addresses or not at all. */
+static bool has_ipv6(void)
+{
+	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	bool has = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 /* certificate: the stem of the files' names; more: further lines of slapd.conf. */
 static void home_start(struct home *home, const char *certificate, const char *more)
 {
@@ -77,9 +89,11 @@ static void home_start(struct home *home, const char *certificate, const char *m
 		 certificate, certificate, certificate, certificate, more, certificate,
 		 certificate);
 	shell(line);
-	snprintf(urls, sizeof urls,
-		 "ldap://127.0.0.1:%d ldaps://127.0.0.1:%d ldaps://127.0.0.2:%d ldaps://[::1]:%d",
-		 home->plain_port, home->tls_port, home->tls_port, home->tls_port);
+	snprintf(urls, sizeof urls, "ldap://127.0.0.1:%d ldaps://127.0.0.1:%d ldaps://127.0.0.2:%d",
+		 home->plain_port, home->tls_port, home->tls_port);
+	if (has_ipv6())
+		snprintf(urls + strlen(urls), sizeof urls - strlen(urls), " ldaps://[::1]:%d",
+			 home->tls_port);
 	snprintf(line, sizeof line,
 		 "cd %s && " PATH "exec slapd -h '%s' -f %s.conf -d 0 >>log 2>&1", folder, urls,
 		 certificate);
@@ -362,7 +376,8 @@ int main(void)
 	tcase_add_unchecked_fixture(tcase, start_homes, stop_homes);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__real_home, PLAIN, STARTTLS + 1);
-	tcase_add_test(tcase, test_b2b_homes_prove__ipv6);
+	if (has_ipv6())
+		tcase_add_test(tcase, test_b2b_homes_prove__ipv6);
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__wrong_ca, 0, 2);
 	tcase_add_test(tcase, test_b2b_homes_prove__wrong_host);
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__expired, 0, 2);

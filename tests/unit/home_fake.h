@@ -34,6 +34,7 @@ enum fake_manner {
 	FAKE_WRONG_ID,     /* success, but for another message */
 	FAKE_WRONG_TYPE,   /* success, but a searchResDone */
 	FAKE_TRUNCATED,    /* a bindResponse without a result code */
+	FAKE_NOTICE,       /* an unsolicited notice without a name */
 	FAKE_DISCONNECT,   /* notice of disconnection in place of an answer */
 	FAKE_ONCE,         /* one success, then closes */
 	FAKE_MUTE,         /* one success a connection, then silence on it */
@@ -44,7 +45,7 @@ enum fake_manner {
 #define FAKE_CONNECTIONS_MAX 64
 
 struct fake {
-	enum fake_manner manner;
+	atomic_int manner;  /* may change while it runs */
 	unsigned char code; /* FAKE_ANSWER */
 	const char *refer_to;
 	unsigned delay_ms; /* before each answer */
@@ -118,16 +119,16 @@ static inline void fake_refer(int fd, int id, const char *to)
 	fake_send(fd, answer, 18 + length);
 }
 
-static inline void fake_disconnect(int fd)
+static inline void fake_notify(int fd, const char *oid)
 {
-	static const char oid[] = "1.3.6.1.4.1.1466.20036";
+	size_t length = strlen(oid);
 	unsigned char notice[64] = { 0x30, 0, 2, 1, 0, 0x78, 0, 10, 1, 52, 4, 0, 4, 0, 0x8a };
 
-	notice[15] = sizeof oid - 1;
-	memcpy(notice + 16, oid, sizeof oid - 1);
-	notice[6] = 7 + 2 + sizeof oid - 1;
+	notice[15] = (unsigned char)length;
+	memcpy(notice + 16, oid, length);
+	notice[6] = (unsigned char)(7 + 2 + length);
 	notice[1] = (unsigned char)(notice[6] + 5);
-	fake_send(fd, notice, 16 + sizeof oid - 1);
+	fake_send(fd, notice, 16 + length);
 }
 
 /* Sends start, then one zero a time until nobody listens. */
@@ -151,7 +152,7 @@ static inline bool fake_bind(struct fake *fake, int fd, int id, struct berval pa
 	if (right)
 		fake->saw_password = true;
 	fake_pause(fake, fake->delay_ms);
-	switch (fake->manner) {
+	switch ((enum fake_manner)fake->manner) {
 	case FAKE_BY_PASSWORD:
 		return fake_result(fd, id, 0x61, right ? 0 : 49);
 	case FAKE_REFERRAL:
@@ -164,8 +165,11 @@ static inline bool fake_bind(struct fake *fake, int fd, int id, struct berval pa
 	case FAKE_TRUNCATED:
 		return fake_send(fd, empty_answer, sizeof empty_answer);
 	case FAKE_DISCONNECT:
-		fake_disconnect(fd);
+		fake_notify(fd, "1.3.6.1.4.1.1466.20036");
 		return false;
+	case FAKE_NOTICE:
+		fake_notify(fd, "");
+		return true;
 	case FAKE_ONCE:
 		fake_result(fd, id, 0x61, 0);
 		return false;
@@ -232,7 +236,7 @@ static inline void *fake_handle(void *arg)
 	/* a race could only make it too small */
 	if (now > fake->most_at_once)
 		fake->most_at_once = now;
-	switch (fake->manner) {
+	switch ((enum fake_manner)fake->manner) {
 	case FAKE_HANG:
 		fake_wait_for_end(connection->fd);
 		break;

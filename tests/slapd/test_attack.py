@@ -1,0 +1,71 @@
+"""Ways around the border that a stranger to the sources tried: forged names, writes as questions,
+classes derived from ours, policy that slapadd put in the wrong shape."""
+
+import itertools
+import ldap
+import pytest
+import struct
+
+from lib import builders, eyes
+from lib.builders import BASE, GUESTS, SUFFIX, guest_dn, member_dn, service_dn
+from lib.eyes import answer, proxy, seen
+
+NOBODY = f"uid=nobody-here,{GUESTS}"
+SUBCLASS = ("objectclass ( 1.3.6.1.4.1.4203.666.11.7.1 NAME 'visitor' SUP b2bGuest AUXILIARY "
+            "DESC 'a guest by another name' )\n")
+
+
+@pytest.fixture(scope="module")
+def world(home, make_server):
+    """One partner, alice (permitted), ghost (disabled: the service wiki may not find it), a service
+    that may act as guests.  mia may write people and guests, max nothing; max may not even read
+    guests."""
+    access = (f"access to dn.subtree={GUESTS} by dn.exact={member_dn('mia')} write "
+              f"by dn.exact={member_dn('max')} none by * read\n"
+              f"access to dn.subtree={BASE} by dn.exact={member_dn('max')} none by * read\n"
+              "access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n")
+    server = make_server(builders.tenant_server, access=access, global_conf="authz-policy to\n")
+    disabled = builders.guest_ldif("ghost").replace("Enabled: TRUE", "Enabled: FALSE")
+    server.load(builders.partner_ldif("home", home.uri) + builders.guest_ldif("alice") + disabled
+                + builders.service_ldif("wiki") + builders.service_ldif("agent")
+                + builders.app_ldif("wiki", f"b2bAppServiceDN: {service_dn('wiki')}"))
+    server.modify(f"dn: {service_dn('agent')}\nchangetype: modify\nadd: authzTo\n"
+                  f"authzTo: dn.subtree:{SUFFIX}\n")
+    return server
+
+
+# --- writes as questions ---
+
+def add_below(connection, dn):
+    connection.add_s(f"cn=x,{dn}", [("objectClass", [b"applicationProcess"]), ("cn", [b"x"])])
+
+
+def move_below(connection, dn):
+    connection.rename_s(service_dn("wiki"), "cn=wiki", dn)
+
+
+def set_password(connection, dn):
+    connection.passwd_s(dn, None, "guessed")
+
+
+@pytest.mark.parametrize("ask", [add_below, move_below, set_password])
+def test_service_cannot_ask_by_writing(world, ask):
+    """Set-up: ghost is hidden from the service wiki, which may write nothing.  Steps: an entry
+    added below it, one moved below it, its password set; the same with a guest that never was.
+    Result: the same answers, to the byte."""
+    wiki = world.conn(service_dn("wiki"), "wiki-pw")
+    assert guest_dn("ghost") not in seen(wiki, SUFFIX)
+    assert answer(ask, wiki, guest_dn("ghost")) == answer(ask, wiki, NOBODY)
+
+
+@pytest.mark.parametrize("until", ["20990101000000Z", "20200101000000Z"])
+def test_refusals_tell_writers_alone(world, until):
+    """Set-up: max may not read guests, mia may write them; alice is valid from 2024 on.  Steps:
+    both set an end before and after that day.  Result: max learns nothing from the answer."""
+    world.modify(f"dn: {guest_dn('alice')}\nchangetype: modify\nreplace: b2bValidFrom\n"
+                 "b2bValidFrom: 20240101000000Z\n")
+    change = [(ldap.MOD_REPLACE, "b2bValidUntil", [until.encode()])]
+    outcome = answer(world.conn(member_dn("max"), "max-pw").modify_s, guest_dn("alice"), change)
+    assert outcome[0] == ldap.INSUFFICIENT_ACCESS.errnum and not outcome[2]
+    outcome = answer(world.conn(member_dn("mia"), "mia-pw").modify_s, guest_dn("alice"), change)
+    assert outcome[0] == (0 if until > "2024" else ldap.CONSTRAINT_VIOLATION.errnum)

@@ -1,0 +1,525 @@
+"""Connections that are held: what was decided at the bind is decided again at each operation.
+A guest that loses its access loses it at the very next operation, with the reason in answer and
+log; what it proved does not outlive what it was proved for.  And which application a connection
+belongs to."""
+
+import datetime
+import ldap
+import pytest
+import re
+import threading
+
+from lib import builders, eyes
+from lib.builders import BASE, GUESTS, HOME_PEOPLE, PEOPLE, SUFFIX, guest_dn, member_dn, \
+    partner_dn, service_dn
+from lib.eyes import answer, code, proxy, seen
+from lib.slapd import free_port, poll
+
+APPS = f"cn=applications,{BASE}"
+NAMES = iter(f"guest{n}" for n in range(1000))
+
+
+def stamp(secs):
+    """Generalized time so many seconds from now."""
+    when = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=secs)
+    return when.strftime("%Y%m%d%H%M%SZ")
+
+
+@pytest.fixture(scope="module")
+def home(make_server):
+    return make_server(builders.home_server, names=[f"guest{n}" for n in range(60)])
+
+
+@pytest.fixture(scope="module")
+def world(home, make_server):
+    server = make_server(builders.tenant_server)
+    server.load(builders.partner_ldif("home", home.uri)
+                + builders.service_ldif("wiki") + builders.service_ldif("payroll")
+                + builders.app_ldif("wiki", f"b2bAppServiceDN: {service_dn('wiki')}"))
+    server.home = home
+    return server
+
+
+class Held:
+    """A guest of its own for a test, and a connection it is bound on."""
+
+    def __init__(self, server, tenant="home", lines=""):
+        self.server, self.name = server, next(NAMES)
+        self.dn, self.password = guest_dn(self.name), f"{self.name}-pw"
+        self.ldif = builders.guest_ldif(self.name, tenant, lines)
+        server.load(self.ldif)
+        self.connection = self.bind()
+        assert self.connection.whoami_s() == f"dn:{self.dn}"
+        assert set(seen(self.connection, SUFFIX)) == {self.dn}
+
+    def bind(self):
+        return self.server.conn(self.dn, self.password)
+
+    def change(self, text, *args):
+        self.server.modify(f"dn: {self.dn}\nchangetype: modify\n{text}\n", *args)
+
+    def refused(self, reason, app="directory"):
+        """Every kind of operation gets 53 with the reason, and each says so in the log."""
+        mark = self.server.log_mark()
+        c = self.connection
+        for work in (lambda: seen(c, self.dn, eyes.BASE), lambda: seen(c, SUFFIX), c.whoami_s,
+                     lambda: c.compare_s(self.dn, "uid", self.name),
+                     lambda: c.delete_s(self.dn),
+                     lambda: c.modify_s(self.dn, [(ldap.MOD_REPLACE, "sn", [b"x"])])):
+            assert answer(work)[:3] == (53, None, f"b2b: {reason}")
+        line = (rf'b2b: conn=\d+ op=\d+ guest="{re.escape(self.dn)}" tenant=\S* app={app} '
+                rf'verdict=deny reason={reason} rule="')
+        assert len(re.findall(line, self.server.log(mark))) == 6, self.server.tail()
+
+    def served(self):
+        assert self.dn in seen(self.connection, SUFFIX)
+
+
+@pytest.fixture
+def held(world):
+    return Held(world)
+
+
+# --- the guest's record ---
+
+def test_disabled_and_enabled(held):
+    """Disabled by an administrator; enabled again, also for the connection that was held."""
+    held.change("replace: b2bAccountEnabled\nb2bAccountEnabled: FALSE")
+    held.refused("disabled")
+    assert code(held.bind) == 49
+    held.change("replace: b2bAccountEnabled\nb2bAccountEnabled: TRUE")
+    held.connection = held.bind()
+    held.served()
+
+
+def test_expires_by_the_clock(held):
+    """b2bValidUntil two seconds ahead: nothing is written when it passes, and the next operation
+    after it is refused."""
+    held.change(f"replace: b2bValidUntil\nb2bValidUntil: {stamp(2)}")
+    held.served()
+    poll(lambda: code(held.connection.whoami_s) == 53, 5, "expiry")
+    held.refused("expired")
+    held.change(f"replace: b2bValidUntil\nb2bValidUntil: {stamp(3600)}")
+    held.connection = held.bind()
+    held.served()
+
+
+@pytest.mark.parametrize("change, reason", [
+    (f"replace: b2bValidUntil\nb2bValidUntil: {stamp(-60)}", "expired"),
+    (f"replace: b2bValidFrom\nb2bValidFrom: {stamp(3600)}", "not-yet-valid"),
+    (f"replace: b2bReviewDue\nb2bReviewDue: {stamp(-60)}", "review-lapsed"),
+    ("replace: b2bReviewDecision\nb2bReviewDecision: Deny", "review-lapsed"),
+    ("delete: b2bAccountEnabled", "disabled"),
+])
+def test_each_way_to_be_off(held, change, reason):
+    """Validity in the past or the future, a review that lapsed or was denied, no word about being
+    enabled: refused at the next operation and at the next bind."""
+    held.change(change, "-e", "relax")
+    held.refused(reason)
+    assert code(held.bind) == 49
+
+
+def test_unredeemed_again(world, held):
+    """Without automatic redemption a guest that is made to accept anew is held off."""
+    world.modify(f"dn: {partner_dn('home')}\nchangetype: modify\nreplace: b2bAutoRedeemIn\n"
+                 "b2bAutoRedeemIn: FALSE\n")
+    try:
+        held.served()
+        held.change("replace: b2bUserState\nb2bUserState: PendingAcceptance", "-e", "relax")
+        held.refused("not-redeemed")
+    finally:
+        world.modify(f"dn: {partner_dn('home')}\nchangetype: modify\nreplace: b2bAutoRedeemIn\n"
+                     "b2bAutoRedeemIn: TRUE\n")
+
+
+# --- the policy ---
+
+def test_partner_blocked(world):
+    """The partner is blocked, then allowed again."""
+    world.load(builders.partner_ldif("block-me", world.home.uri))
+    held = Held(world, "block-me")
+    change = f"dn: {partner_dn('block-me')}\nchangetype: modify\n"
+    world.modify(change + "add: b2bCollabInUsersAccess\nb2bCollabInUsersAccess: blocked\n-\n"
+                 "add: b2bCollabInAppsAccess\nb2bCollabInAppsAccess: blocked\n")
+    held.refused("inbound-users")
+    world.modify(change + "delete: b2bCollabInUsersAccess\n-\ndelete: b2bCollabInAppsAccess\n")
+    held.connection = held.bind()
+    held.served()
+
+
+def test_partner_entry_deleted(world):
+    """The partner's entry goes and comes back."""
+    world.load(builders.partner_ldif("gone", world.home.uri))
+    held = Held(world, "gone")
+    root = world.root()
+    root.delete_s(partner_dn("gone"))
+    held.refused("partner-unknown")
+    world.load(builders.partner_ldif("gone", world.home.uri))
+    held.connection = held.bind()
+    held.served()
+
+
+def test_default_policy_blocks(world, held):
+    """A partner that says nothing inherits the default policy as it is now."""
+    change = f"dn: cn=default,{BASE}\nchangetype: modify\n"
+    world.modify(change + "add: b2bCollabInUsersAccess\nb2bCollabInUsersAccess: blocked\n-\n"
+                 "add: b2bCollabInAppsAccess\nb2bCollabInAppsAccess: blocked\n")
+    try:
+        held.refused("inbound-users")
+    finally:
+        world.modify(change + "delete: b2bCollabInUsersAccess\n-\n"
+                     "delete: b2bCollabInAppsAccess\n")
+    held.served()
+
+
+def test_tenant_entry_deleted(home, make_server):
+    """Without a tenant entry every guest is denied, the tenant's own members are not."""
+    server = make_server(builders.tenant_server)
+    server.load(builders.partner_ldif("home", home.uri))
+    held = Held(server)
+    server.tool("ldapdelete", "-r", "-D", server.rootdn, "-w", server.rootpw, BASE)
+    held.refused("policy-invalid")
+    assert code(held.bind) == 49
+    assert len(seen(server.conn(member_dn("mia"), "mia-pw"), SUFFIX)) > 5
+
+
+def test_overlay_deleted_and_gate_deleted(home, make_server):
+    """The overlay is taken off the database, then the gate off the frontend, then both come back:
+    who came in as a guest is nobody's member meanwhile, on any held connection."""
+    server = make_server(builders.tenant_server, convert=True)
+    server.load(builders.partner_ldif("home", home.uri))
+    held, gone = Held(server), Held(server)
+    server.root().delete_s(gone.dn)
+    gone.refused("disabled")
+
+    def config(text, check=True):
+        return server.modify(text, dn="cn=config", check=check)
+
+    tenant = server.config().search_s("cn=config", eyes.SUB, "(olcOverlay={0}b2b)")[0][0]
+    config(f"dn: {tenant}\nchangetype: delete\n")
+    for each in (held, gone):
+        assert member_dn("mia") not in _seen_or_refused(each.connection)
+    config("dn: olcOverlay=b2b,olcDatabase={1}mdb,cn=config\nchangetype: add\n"
+           "objectClass: olcOverlayConfig\nobjectClass: olcB2bConfig\nolcOverlay: b2b\n")
+    gone.refused("disabled")
+    for each in (held, gone):
+        assert member_dn("mia") not in _seen_or_refused(each.connection)
+    held.connection = held.bind()
+    held.served()
+    gate = server.config().search_s("cn=config", eyes.SUB, "(olcOverlay={0}b2bgate)")[0][0]
+    config(f"dn: {gate}\nchangetype: delete\n")
+    for each in (held, gone):
+        assert _seen_or_refused(each.connection) == {}
+    config("dn: olcOverlay=b2bgate,olcDatabase={-1}frontend,cn=config\nchangetype: add\n"
+           "objectClass: olcOverlayConfig\nobjectClass: olcB2bGateConfig\nolcOverlay: b2bgate\n")
+    for each in (held, gone):
+        assert member_dn("mia") not in _seen_or_refused(each.connection)
+    held.connection = held.bind()
+    held.served()
+
+
+def _seen_or_refused(connection):
+    try:
+        return seen(connection, SUFFIX)
+    except ldap.LDAPError as error:
+        assert error.args[0]["result"] in (32, 50, 52, 53)
+        return {}
+
+
+# --- the guest's entry ---
+
+def test_guest_deleted(world, held):
+    """Its entry is deleted: no operation any more, as a guest or as a member."""
+    world.root().delete_s(held.dn)
+    held.refused("disabled")
+    assert code(held.bind) == 49
+
+
+def test_class_removed(world, held):
+    """The class and attributes of a guest are taken off its entry: it does not become a member on
+    the connection it holds, and has no password to bind anew."""
+    entry = world.entry(held.dn, ("*", "+"))
+    attrs = [a for a in entry if a.lower().startswith("b2b")]
+    held.change("".join(f"delete: {a}\n-\n" for a in attrs)
+                + "delete: objectClass\nobjectClass: b2bGuest", "-e", "relax")
+    assert "b2bGuest" not in world.entry(held.dn)["objectClass"]
+    held.refused("disabled")
+    assert code(held.bind) in (48, 49)
+
+
+def test_renamed(world, held):
+    """The guest's entry gets another name: the old name is nobody; under the new one it binds."""
+    root = world.root()
+    root.rename_s(held.dn, f"uid=new-{held.name}")
+    held.refused("disabled")
+    assert code(held.bind) == 49
+    again = world.conn(guest_dn(f"new-{held.name}"), held.password)
+    assert guest_dn(f"new-{held.name}") in seen(again, SUFFIX)
+    root.rename_s(guest_dn(f"new-{held.name}"), f"uid={held.name}")
+
+
+def test_parent_renamed(world):
+    """A subtree with a guest in it moves."""
+    name = next(NAMES)
+    world.load(f"dn: ou=moving,{SUFFIX}\nobjectClass: organizationalUnit\nou: moving\n\n"
+               + builders.guest_ldif(name).replace(GUESTS, f"ou=moving,{SUFFIX}"))
+    bound = world.conn(f"uid={name},ou=moving,{SUFFIX}", f"{name}-pw")
+    assert bound.whoami_s()
+    root = world.root()
+    code(root.rename_s, f"ou=moving,{SUFFIX}", "ou=moved")
+    dn = f"uid={name},ou=moved,{SUFFIX}"
+    if world.entry(dn):
+        assert code(bound.whoami_s) == 53
+        assert dn in seen(world.conn(dn, f"{name}-pw"), SUFFIX)
+
+
+def test_member_takes_the_name(world, held):
+    """A member gets the name that the guest had: the guest's connection stays refused, and the
+    member, bound anew, is a member."""
+    root = world.root()
+    root.delete_s(held.dn)
+    world.load(builders.people_ldif((held.name,), GUESTS))
+    held.refused("disabled")
+    member = world.conn(held.dn, f"{held.name}-pw")
+    assert member_dn("mia") in seen(member, SUFFIX)
+
+
+def test_another_guest_takes_the_name(world, held):
+    """The entry is deleted and one of the same name is made, for another person at home or even
+    the same: what was proved was proved for the entry that is gone."""
+    world.root().delete_s(held.dn)
+    other = next(NAMES)
+    world.load(held.ldif.replace(f"uid={held.name},{HOME_PEOPLE}", f"uid={other},{HOME_PEOPLE}"))
+    assert code(held.connection.whoami_s) == 53
+    assert code(seen, held.connection, SUFFIX) == 53
+    again = world.conn(held.dn, f"{other}-pw")
+    assert held.dn in seen(again, SUFFIX)
+    assert code(held.connection.whoami_s) == 53
+
+
+@pytest.mark.parametrize("change", ["subject", "tenant"])
+def test_entry_handed_to_another_person(world, held, change):
+    """b2bHomeSubject or b2bHomeTenant is changed: the entry now stands for somebody else, who has
+    proved nothing on this connection."""
+    if change == "subject":
+        other = next(NAMES)
+        held.change(f"replace: b2bHomeSubject\nb2bHomeSubject: uid={other},{HOME_PEOPLE}")
+        password = f"{other}-pw"
+    else:
+        if not world.entry(partner_dn("other")):
+            world.load(builders.partner_ldif("other", world.home.uri))
+        held.change("replace: b2bHomeTenant\nb2bHomeTenant: other")
+        password = held.password
+    assert code(held.connection.whoami_s) == 53
+    assert code(seen, held.connection, SUFFIX) == 53
+    held.connection = world.conn(held.dn, password)
+    held.served()
+
+
+def test_failed_bind_ends_the_session(held):
+    """A bind that fails makes the connection anonymous: nothing of the guest stays."""
+    assert code(held.connection.simple_bind_s, held.dn, "wrong") == 49
+    assert held.connection.whoami_s() == ""
+    assert code(held.connection.simple_bind_s, held.dn, held.password) == 0
+    held.served()
+
+
+def test_member_after_guest_on_one_connection(held):
+    """Who binds after a guest on its connection is who it is, and the other way round."""
+    c = held.connection
+    c.simple_bind_s(member_dn("mia"), "mia-pw")
+    assert member_dn("max") in seen(c, SUFFIX)
+    c.simple_bind_s(held.dn, held.password)
+    assert set(seen(c, SUFFIX)) == {held.dn}
+    c.simple_bind_s("", "")
+    assert member_dn("max") in seen(c, SUFFIX)
+
+
+def test_guest_cannot_leave_its_name(world, held):
+    """Disabled or not, proxied authorization (anonymous too) gives nothing."""
+    for authzid in ("dn:", "", f"dn:{member_dn('mia')}", f"dn:{held.dn}"):
+        assert code(seen, held.connection, SUFFIX, controls=[proxy(authzid)]) in (50, 123, 47)
+    held.change("replace: b2bAccountEnabled\nb2bAccountEnabled: FALSE")
+    for authzid in ("dn:", "", f"dn:{member_dn('mia')}"):
+        assert code(seen, held.connection, SUFFIX, controls=[proxy(authzid)]) in (50, 53, 123, 47)
+
+
+# --- which application ---
+
+def block_app(server, tenant, app, home):
+    """A partner whose guests may use everything but one application."""
+    server.load(builders.partner_ldif(
+        tenant, home.uri, "b2bCollabInUsersAccess: allowed\nb2bCollabInUsersTarget: AllUsers\n"
+        f"b2bCollabInAppsAccess: blocked\nb2bCollabInAppsTarget: {app}"))
+
+
+def test_application_by_service_bound_before(world):
+    """A guest that may not use the wiki: refused on a connection where the wiki's service account
+    was bound before, also after others were bound between; served on any other."""
+    block_app(world, "no-wiki", "wiki", world.home)
+    held = Held(world, "no-wiki")
+    mark = world.log_mark()
+    c = world.conn(service_dn("wiki"), "wiki-pw")
+    for between in ((), (member_dn("mia"), "mia-pw"), ("", "")):
+        if between:
+            c.simple_bind_s(*between)
+        assert answer(c.simple_bind_s, held.dn, held.password)[:3] == (49, None, None)
+    assert "app=wiki verdict=deny reason=inbound-apps" in world.log(mark)
+    held.served()
+    held.connection.simple_bind_s(service_dn("payroll"), "payroll-pw")
+    held.connection.simple_bind_s(held.dn, held.password)
+    held.served()
+
+
+def test_application_blocked_while_held(world):
+    """A guest came in through the wiki; then its partner's guests may not use the wiki: refused
+    there at the next operation, served on.  The service account itself stays bound."""
+    world.load(builders.partner_ldif("soon-no-wiki", world.home.uri))
+    held = Held(world, "soon-no-wiki")
+    by_wiki = Held.__new__(Held)
+    by_wiki.__dict__.update(held.__dict__)
+    by_wiki.connection = world.conn(service_dn("wiki"), "wiki-pw")
+    by_wiki.connection.simple_bind_s(held.dn, held.password)
+    by_wiki.served()
+    world.modify(f"dn: {partner_dn('soon-no-wiki')}\nchangetype: modify\n"
+                 "add: b2bCollabInUsersAccess\nb2bCollabInUsersAccess: allowed\n-\n"
+                 "add: b2bCollabInAppsAccess\nb2bCollabInAppsAccess: blocked\n-\n"
+                 "add: b2bCollabInAppsTarget\nb2bCollabInAppsTarget: wiki\n")
+    by_wiki.refused("inbound-apps", app="wiki")
+    held.served()
+    by_wiki.connection.simple_bind_s(service_dn("wiki"), "wiki-pw")
+    assert held.dn not in seen(by_wiki.connection, SUFFIX)
+    assert member_dn("mia") in seen(by_wiki.connection, SUFFIX)
+
+
+def test_service_bound_later_is_no_way_around(world):
+    """Guest, then service, then the guest again on one connection: the last is judged by the
+    service, whoever was first."""
+    if not world.entry(partner_dn("no-wiki")):
+        block_app(world, "no-wiki", "wiki", world.home)
+    held = Held(world, "no-wiki")
+    held.connection.simple_bind_s(service_dn("wiki"), "wiki-pw")
+    assert code(held.connection.simple_bind_s, held.dn, held.password) == 49
+
+
+def test_application_by_listener_and_peer(home, make_server):
+    """Listener before service account, service account before peer network, peer network before
+    "directory"; a guest that may not use one of them is refused there alone."""
+    port = free_port()
+    url = f"ldap://127.0.0.1:{port}"
+    server = make_server(builders.tenant_server, urls=[f"{url}/"])
+    server.load("".join(builders.service_ldif(name) for name in ("wiki",))
+                + builders.app_ldif("by-listener", f"b2bAppListener: {url}/")
+                + builders.app_ldif("by-service", f"b2bAppServiceDN: {service_dn('wiki')}")
+                + builders.app_ldif("by-peer", "b2bAppPeer: 127.0.0.0/8"))
+    ways = {  # application: how to come in through it, and a connection that would
+        "by-listener": lambda: server.open(url),
+        "by-service": lambda: server.conn(service_dn("wiki"), "wiki-pw", uri=server.uri),
+        "by-peer": lambda: server.open(server.uri),
+        "directory": lambda: server.open(server.ldapi),
+    }
+    for blocked in ways:
+        block_app(server, f"no-{blocked}", blocked, home)
+        name = next(NAMES)
+        server.load(builders.guest_ldif(name, f"no-{blocked}"))
+        for app, way in ways.items():
+            mark, connection = server.log_mark(), way()
+            got = code(connection.simple_bind_s, guest_dn(name), f"{name}-pw")
+            assert got == (49 if app == blocked else 0), (app, blocked)
+            wanted = f"app={app} verdict={'deny reason=inbound-apps' if got else 'allow'}"
+            server.wait_log(wanted, since=mark)
+    # the listener is asked first, even where a service account was bound
+    connection = server.conn(service_dn("wiki"), "wiki-pw", uri=url)
+    mark = server.log_mark()
+    connection.simple_bind_s(guest_dn(name), f"{name}-pw")
+    server.wait_log("app=by-listener verdict=allow", since=mark)
+
+
+# --- all at once ---
+
+def test_policy_flips_under_load(home, make_server):
+    """Steps: eight threads search and bind as guest, service and member while another blocks and
+    allows the partner, disables and enables a guest, rewrites labels and deletes and adds an
+    application.  Result: a guest never sees what is hidden at every moment, a service never sees
+    the guest that stays disabled, members see all, slapd serves on."""
+    server = make_server(builders.tenant_server, b2b="b2b-home-concurrency 16\n")
+    names = [next(NAMES) for _ in range(3)]
+    off = next(NAMES)
+    server.load(
+        builders.partner_ldif("home", home.uri) + builders.service_ldif("wiki")
+        + builders.app_ldif("wiki", f"b2bAppServiceDN: {service_dn('wiki')}\n"
+                            f"b2bAppScope: {PEOPLE}")
+        + "".join(builders.guest_ldif(name) for name in names)
+        + builders.guest_ldif(off).replace("Enabled: TRUE", "Enabled: FALSE")
+        + f"dn: cn=secret,{PEOPLE}\nobjectClass: applicationProcess\nobjectClass: b2bLabelled\n"
+        "cn: secret\nb2bLabel: Secret\n\n")
+    server.modify(f"dn: {BASE}\nchangetype: modify\nadd: b2bLabelOrder\nb2bLabelOrder: {{0}}Low\n"
+                  "b2bLabelOrder: {1}Secret\n")
+    stop, faults, counts = threading.Event(), [], {"served": 0, "refused": 0}
+    never = {guest_dn(off), f"cn=secret,{PEOPLE}", SUFFIX, BASE}
+
+    def look(work):
+        try:
+            while not stop.is_set():
+                work()
+        except BaseException as error:
+            faults.append(repr(error))
+            stop.set()
+
+    def as_guest(name):
+        def work():
+            try:
+                connection = server.conn(guest_dn(name), f"{name}-pw")
+                for _ in range(5):
+                    found = set(seen(connection, SUFFIX))
+                    assert not found & never and not found & {guest_dn(n) for n in names
+                                                              if n != name}
+                    counts["served"] += 1
+            except (ldap.UNWILLING_TO_PERFORM, ldap.INVALID_CREDENTIALS):
+                counts["refused"] += 1
+        return work
+
+    def as_service():
+        connection = server.conn(service_dn("wiki"), "wiki-pw")
+        for _ in range(5):
+            found = set(seen(connection, SUFFIX))
+            assert guest_dn(off) not in found and member_dn("mia") in found
+            # while its application does not exist the account is like any other
+        connection.unbind_ext_s()
+
+    def as_member():
+        connection = server.conn(member_dn("mia"), "mia-pw")
+        found = set(seen(connection, SUFFIX))
+        assert {guest_dn(n) for n in names} | never <= found
+        connection.unbind_ext_s()
+
+    threads = [threading.Thread(target=look, args=(work,)) for work in
+               [as_guest(name) for name in names] + [as_guest(names[0]), as_service, as_service,
+                                                     as_member, as_member]]
+    for thread in threads:
+        thread.start()
+    root = server.root()
+    blocked = [("b2bCollabInUsersAccess", [b"blocked"]), ("b2bCollabInAppsAccess", [b"blocked"])]
+    try:
+        for _ in range(25):
+            for values in (True, False):
+                root.modify_s(partner_dn("home"), [
+                    (ldap.MOD_REPLACE, a, v if values else None) for a, v in blocked])
+            for value in (b"FALSE", b"TRUE"):
+                root.modify_s(guest_dn(names[1]), [(ldap.MOD_REPLACE, "b2bAccountEnabled",
+                                                    [value])])
+            for value in (b"member", b"restricted", b"limited"):
+                root.modify_s(BASE, [(ldap.MOD_REPLACE, "b2bGuestAccess",
+                                      [b"limited" if value == b"member" else value])])
+            root.modify_s(f"cn=wiki,{APPS}", [(ldap.MOD_REPLACE, "b2bAppMaxLabel", [b"Secret"])])
+            root.modify_s(f"cn=wiki,{APPS}", [(ldap.MOD_REPLACE, "b2bAppMaxLabel", None)])
+            if stop.is_set():
+                break
+        poll(lambda: counts["served"] > 20 or stop.is_set(), 20, "guests served")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert not faults, faults
+    assert counts["refused"] > 0 and server.alive()
+    assert server.conn(guest_dn(names[0]), f"{names[0]}-pw").whoami_s()
