@@ -260,8 +260,9 @@ enum b2b_err b2b_graph_read_half(struct b2b_graph_reader *reader, json_t *value,
 	err = read_access(reader, &half, access);
 	if (err != B2B_OK)
 		return err;
-	return targets ? read_targets(reader, &half, targets)
-		       : b2b_graph_put(reader->entry, half.access + 1, NULL);
+	if (targets && !json_is_null(targets))
+		return read_targets(reader, &half, targets);
+	return b2b_graph_put(reader->entry, half.access + 1, NULL);
 }
 
 /* A name that is a group in one place and not in another: b2bGroupTarget governs the whole

@@ -67,7 +67,8 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 	       is_way_to(p, &e->e_nname);
 }
 
-bool b2b_access_service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
+/* Whether a service account finds this guest. */
+static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
 {
 	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
 	struct b2b_guest guest;
@@ -85,6 +86,77 @@ bool b2b_access_service_sees(Operation *op, const struct b2b_passage *p, Entry *
 	}
 	b2b_snapshot_unref(&snapshot);
 	return sees;
+}
+
+/* Whether op runs for a service account that does not find the guest ndn. */
+static bool is_hidden(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	struct b2b_passage here, *p = b2b_passage_find(op);
+	bool hidden = false;
+
+	if (be_isroot(op))
+		return false;
+	if (!p) { /* a step of a transaction */
+		b2b_passage_judge(op, &here);
+		p = &here;
+	}
+	Entry *e = p->service ? b2b_entry_get(op, tenant, ndn) : NULL;
+	if (e) {
+		hidden = b2b_map_is_guest(e) && !service_sees(op, p, e);
+		b2b_entry_release(op, tenant, e);
+	}
+	return hidden;
+}
+
+bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
+		       struct berval *ndn)
+{
+	struct berval nowhere = BER_BVC("cn=nowhere"), name, nname;
+
+	if (!is_hidden(op, tenant, ndn))
+		return false;
+	build_new_dn(&name, dn, &nowhere, op->o_tmpmemctx);
+	build_new_dn(&nname, ndn, &nowhere, op->o_tmpmemctx);
+	*dn = name;
+	*ndn = nname;
+	return true;
+}
+
+bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant)
+{
+	BackendInfo *saved = op->o_bd->bd_info;
+	struct berval ndn = op->o_req_ndn;
+	bool may = be_isroot(op);
+
+	if (op->o_tag == LDAP_REQ_ADD)
+		dnParent(&op->o_req_ndn, &ndn);
+	Entry *e = may ? NULL : b2b_entry_get(op, tenant, &ndn);
+	if (!e)
+		return may;
+	op->o_bd->bd_info = (BackendInfo *)((slap_overinst *)saved)->on_info;
+	if (op->o_tag == LDAP_REQ_ADD)
+		may = access_allowed(op, e, slap_schema.si_ad_children, NULL, ACL_WADD, NULL) &&
+		      access_allowed(op, op->ora_e, slap_schema.si_ad_entry, NULL, ACL_WADD, NULL);
+	else if (op->o_tag == LDAP_REQ_MODIFY)
+		may = acl_check_modlist(op, e, op->orm_modlist);
+	else
+		may = access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_WRITE, NULL);
+	op->o_bd->bd_info = saved;
+	b2b_entry_release(op, tenant, e);
+	return may;
+}
+
+bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	const struct b2b_passage *p = b2b_passage_find(op);
+	Entry *e;
+
+	if (!p || !p->service || be_isroot_dn(tenant->be, &op->o_ndn) ||
+	    !(e = b2b_entry_get(op, tenant, ndn)))
+		return false;
+	bool hidden = b2b_map_is_guest(e) && !service_sees(op, p, e);
+	b2b_entry_release(op, tenant, e);
+	return hidden;
 }
 
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
@@ -109,5 +181,5 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 	/* an application may invite: what it is about to add cannot be hidden from it */
 	if (op->o_tag == LDAP_REQ_ADD && e == op->ora_e)
 		return SLAP_CB_CONTINUE;
-	return b2b_access_service_sees(op, p, e) ? SLAP_CB_CONTINUE : 0;
+	return service_sees(op, p, e) ? SLAP_CB_CONTINUE : 0;
 }

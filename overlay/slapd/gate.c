@@ -23,10 +23,40 @@ static ConfigOCs gate_classes[] = {
 
 /* --- operations --- */
 
-/* A hidden entry answers noSuchObject without a matched DN, a missing one with: make them alike. */
-static int hide_matched(Operation *op, SlapReply *rs)
+/* What answers to one operation must not tell. */
+struct discretion {
+	slap_callback cb;
+	bool name_hidden;   /* an entry is added in vain, under the name of a hidden one */
+	bool parent_hidden; /* an entry is added below a hidden one, or moved there */
+};
+
+static void answer_missing(SlapReply *rs, const char *text)
 {
-	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
+	rs->sr_err = LDAP_NO_SUCH_OBJECT;
+	rs->sr_text = text;
+}
+
+/* Makes the answers about hidden and missing entries alike. */
+static int hide_existence(Operation *op, SlapReply *rs)
+{
+	static const char no_superior[] = "no write access to new superior's children";
+	const struct discretion *hide = op->o_callback->sc_private;
+
+	if (rs->sr_type != REP_RESULT)
+		return SLAP_CB_CONTINUE;
+	/* slapd looks for the name before it asks whether the account may add at all */
+	if (hide->name_hidden && rs->sr_err == LDAP_ALREADY_EXISTS) {
+		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
+		rs->sr_text = "no write access to parent";
+	}
+	if (hide->parent_hidden && rs->sr_err == LDAP_INSUFFICIENT_ACCESS) {
+		if (op->o_tag == LDAP_REQ_ADD)
+			answer_missing(rs, NULL);
+		else if (rs->sr_text && !strcmp(rs->sr_text, no_superior))
+			answer_missing(rs, "new superior not found");
+	}
+	/* of a hidden entry it comes without a matched DN, of a missing one with */
+	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
 		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
 			ch_free((char *)rs->sr_matched);
 			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
@@ -36,13 +66,15 @@ static int hide_matched(Operation *op, SlapReply *rs)
 	return SLAP_CB_CONTINUE;
 }
 
-static void push_hide_matched(Operation *op)
+static struct discretion *push_hide_existence(Operation *op)
 {
-	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+	struct discretion *hide = op->o_tmpcalloc(1, sizeof(*hide), op->o_tmpmemctx);
 
-	cb->sc_response = hide_matched;
-	cb->sc_next = op->o_callback;
-	op->o_callback = cb;
+	hide->cb.sc_response = hide_existence;
+	hide->cb.sc_private = hide;
+	hide->cb.sc_next = op->o_callback;
+	op->o_callback = &hide->cb;
+	return hide;
 }
 
 /* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
@@ -150,21 +182,58 @@ static int refuse_verdict(Operation *op, SlapReply *rs, const struct b2b_passage
 	return refuse(op, rs, LDAP_UNWILLING_TO_PERFORM, text);
 }
 
-/* Whether a service account is about to write to a guest that does not exist for it.  slapd would
- * answer insufficientAccess, and noSuchObject for one that is missing. */
-static bool writes_to_hidden(Operation *op, const struct b2b_passage *passage)
+/* Whether op may add (or take away) an entry where its own stands. */
+static bool may_write_at_parent(Operation *op, struct b2b_tenant *tenant, slap_access_t right)
 {
-	bool write = op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
-		     op->o_tag == LDAP_REQ_MODRDN;
-	struct b2b_tenant *tenant = write ? b2b_tenant_of(&op->o_req_ndn) : NULL;
-	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_req_ndn) : NULL;
+	BackendDB *saved = op->o_bd;
+	struct berval parent;
 
+	dnParent(&op->o_req_ndn, &parent);
+	Entry *e = b2b_entry_get(op, tenant, &parent);
 	if (!e)
 		return false;
-	bool hidden = b2b_map_is_guest(e) && !be_isroot_dn(tenant->be, &op->o_ndn) &&
-		      !b2b_access_service_sees(op, passage, e);
+	op->o_bd = tenant->be;
+	bool may = access_allowed(op, e, slap_schema.si_ad_children, NULL, right, NULL) != 0;
+	op->o_bd = saved;
 	b2b_entry_release(op, tenant, e);
-	return hidden;
+	return may;
+}
+
+static bool is_write(const Operation *op)
+{
+	return op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
+	       op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
+}
+
+static bool is_parent_hidden(Operation *op, struct b2b_tenant *tenant)
+{
+	struct berval parent = BER_BVNULL;
+
+	if (op->o_tag == LDAP_REQ_ADD)
+		dnParent(&op->o_req_ndn, &parent);
+	else if (op->o_tag == LDAP_REQ_MODRDN && op->orr_nnewSup)
+		parent = *op->orr_nnewSup;
+	return !BER_BVISNULL(&parent) && b2b_access_is_hidden_guest(op, tenant, &parent);
+}
+
+/* A service account's operation.  A write to a guest that does not exist for it would be told from
+ * one to a missing entry, where slapd finds the entry before it checks access. */
+static int gate_service(Operation *op, SlapReply *rs)
+{
+	struct b2b_tenant *tenant = is_write(op) ? b2b_tenant_of(&op->o_req_ndn) : NULL;
+	bool hidden = tenant && b2b_access_is_hidden_guest(op, tenant, &op->o_req_ndn);
+	slap_access_t right = op->o_tag == LDAP_REQ_ADD ? ACL_WADD : ACL_WDEL;
+
+	if (op->o_tag == LDAP_REQ_MODRDN && !op->orr_nnewSup)
+		right = ACL_WRITE;
+	bool may = hidden && may_write_at_parent(op, tenant, right);
+	if (hidden && op->o_tag != LDAP_REQ_ADD && (op->o_tag != LDAP_REQ_MODRDN || may))
+		return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
+	close_filter(op);
+	struct discretion *hide = push_hide_existence(op);
+	hide->name_hidden = hidden && op->o_tag == LDAP_REQ_ADD && !may;
+	hide->parent_hidden = tenant && is_parent_hidden(op, tenant);
+	return SLAP_CB_CONTINUE;
 }
 
 /* Whether the connection itself belongs to a guest, whatever name the operation runs under. */
@@ -201,12 +270,9 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
 		close_filter(op);
-		push_hide_matched(op);
+		push_hide_existence(op);
 	} else if (passage->service) {
-		if (writes_to_hidden(op, passage))
-			return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
-		close_filter(op);
-		push_hide_matched(op);
+		return gate_service(op, rs);
 	}
 	return SLAP_CB_CONTINUE;
 }

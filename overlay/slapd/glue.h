@@ -218,8 +218,14 @@ struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 
 /* access.c */
-/* Whether a service account (passage->service) finds this guest. */
-bool b2b_access_service_sees(Operation *op, const struct b2b_passage *passage, Entry *e);
+/* Whether ndn is a guest that does not exist for the service account whose operation this is. */
+bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
+/* Gives a guest that op's service account does not find a name where nothing stands (a guest is a
+ * leaf), in op's memory: slapd then answers as for any missing entry.  True: it did. */
+bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
+		       struct berval *ndn);
+/* For the write hooks: whether slapd's own access control would let op write. */
+bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant);
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
 		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp);
 

@@ -97,6 +97,14 @@ static bool concerns_policy(struct b2b_tenant *tenant, const struct berval *ndn)
 	return dnIsSuffix(ndn, &tenant->nbase) != 0;
 }
 
+/* A refusal tells what stands there: nobody hears it whom slapd would not let write. */
+static int refuse_with(Operation *op, SlapReply *rs, int err, const char *text)
+{
+	if (!b2b_access_may_write(op, b2b_tenant_here(op)))
+		return b2b_tenant_refuse(op, rs, LDAP_INSUFFICIENT_ACCESS, NULL);
+	return b2b_tenant_refuse(op, rs, err, text);
+}
+
 static int refuse(Operation *op, SlapReply *rs, struct b2b_error *error)
 {
 	char text[sizeof(error->text) + 8];
@@ -104,7 +112,7 @@ static int refuse(Operation *op, SlapReply *rs, struct b2b_error *error)
 	snprintf(text, sizeof(text), "b2b: %s", error->text);
 	Debug(LDAP_DEBUG_STATS, "%s b2b: refused write to \"%s\": %s\n", op->o_log_prefix,
 	      op->o_req_ndn.bv_val, error->text);
-	return b2b_tenant_refuse(op, rs, LDAP_CONSTRAINT_VIOLATION, text);
+	return refuse_with(op, rs, LDAP_CONSTRAINT_VIOLATION, text);
 }
 
 /* Guests and policy are written one by one: inside a transaction (RFC 5805) what a later step is
@@ -116,8 +124,8 @@ static bool in_transaction(Operation *op)
 
 static int refuse_transaction(Operation *op, SlapReply *rs)
 {
-	return b2b_tenant_refuse(op, rs, LDAP_UNWILLING_TO_PERFORM,
-				 "b2b: guests and policy cannot be written in a transaction");
+	return refuse_with(op, rs, LDAP_UNWILLING_TO_PERFORM,
+			   "b2b: guests and policy cannot be written in a transaction");
 }
 
 static bool has_gate(Operation *op)
@@ -173,19 +181,30 @@ static enum b2b_err check_entry(struct b2b_tenant *tenant, Entry *e, bool guest,
 }
 
 /* A guest's entry is a leaf: what stood below it could be found by programs that may not find the
- * guest. */
-static bool is_below_guest(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn)
+ * guest.  Those hear from slapd that there is no such parent. */
+static bool is_below_guest(Operation *op, struct b2b_tenant *tenant, Entry *e)
 {
-	struct berval parent;
+	struct berval dn, ndn, rdn;
 
-	dnParent((struct berval *)ndn, &parent);
-	return is_guest(op, tenant, &parent);
+	dnParent(&e->e_name, &dn);
+	dnParent(&e->e_nname, &ndn);
+	if (!is_guest(op, tenant, &ndn))
+		return false;
+	if (!b2b_access_divert(op, tenant, &dn, &ndn))
+		return true;
+	dnRdn(&e->e_name, &rdn);
+	build_new_dn(&op->o_req_dn, &dn, &rdn, op->o_tmpmemctx);
+	dnRdn(&e->e_nname, &rdn);
+	build_new_dn(&op->o_req_ndn, &ndn, &rdn, op->o_tmpmemctx);
+	ber_bvreplace(&e->e_name, &op->o_req_dn);
+	ber_bvreplace(&e->e_nname, &op->o_req_ndn);
+	return false;
 }
 
 static int refuse_below_guest(Operation *op, SlapReply *rs)
 {
-	return b2b_tenant_refuse(op, rs, LDAP_CONSTRAINT_VIOLATION,
-				 "b2b: no entry may stand below a guest");
+	return refuse_with(op, rs, LDAP_CONSTRAINT_VIOLATION,
+			   "b2b: no entry may stand below a guest");
 }
 
 int b2b_keeper_add(Operation *op, SlapReply *rs)
@@ -198,7 +217,7 @@ int b2b_keeper_add(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
-	if (!is_trusted(op) && is_below_guest(op, tenant, &e->e_nname))
+	if (!is_trusted(op) && is_below_guest(op, tenant, e))
 		return refuse_below_guest(op, rs);
 	bool guest = b2b_map_is_guest(e);
 	bool policy = concerns_policy(tenant, &e->e_nname) || has_policy_class(e);
@@ -366,9 +385,12 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
 	if (!policy && !changes_class(op->orm_modlist) && !is_guest(op, tenant, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
+	bool trusted = is_trusted(op);
+	/* by the password modify operation, which names it late, or in a transaction */
+	if (!trusted && b2b_access_divert(op, tenant, &op->o_req_dn, &op->o_req_ndn))
+		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
-	bool trusted = is_trusted(op);
 	if (!trusted && judge_modify(op, tenant, policy, &error) != B2B_OK)
 		return refuse(op, rs, &error);
 	struct write *write = follow_write(op, tenant);
@@ -388,7 +410,8 @@ static int judge_rename(Operation *op, SlapReply *rs, struct b2b_tenant *tenant,
 	struct b2b_error error = { "" };
 	bool guest = is_guest(op, tenant, &op->o_req_ndn);
 
-	if (op->orr_nnewSup && is_guest(op, tenant, op->orr_nnewSup))
+	if (op->orr_nnewSup && is_guest(op, tenant, op->orr_nnewSup) &&
+	    !b2b_access_divert(op, tenant, op->orr_newSup, op->orr_nnewSup))
 		return refuse_below_guest(op, rs);
 	if (policy)
 		return b2b_tenant_refuse(op, rs, LDAP_UNWILLING_TO_PERFORM,
@@ -434,13 +457,12 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
-	bool guest = is_guest(op, tenant, &op->o_req_ndn);
-	if (!policy && !guest)
+	if (!policy && !is_guest(op, tenant, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
 	struct write *write = follow_write(op, tenant);
-	write->guests = guest;
+	write->guests = true;
 	if (policy)
 		ber_dupbv_x(&write->policy, &op->o_req_ndn, op->o_tmpmemctx);
 	return SLAP_CB_CONTINUE;

@@ -466,7 +466,10 @@ static int need_gate(Operation *op, SlapReply *rs)
 	Debug(LDAP_DEBUG_ANY,
 	      "%s b2b: refused, overlay b2bgate is missing on the frontend of this server\n",
 	      op->o_log_prefix);
-	return b2b_tenant_refuse(op, rs, LDAP_UNAVAILABLE, "b2b: the gate is missing");
+	if (op->o_tag != LDAP_REQ_EXTENDED)
+		return b2b_tenant_refuse(op, rs, LDAP_UNAVAILABLE, "b2b: the gate is missing");
+	rs->sr_text = "b2b: the gate is missing"; /* slapd answers */
+	return rs->sr_err = LDAP_UNAVAILABLE;
 }
 
 int b2b_tenant_register(void)

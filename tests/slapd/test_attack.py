@@ -69,3 +69,58 @@ def test_refusals_tell_writers_alone(world, until):
     assert outcome[0] == ldap.INSUFFICIENT_ACCESS.errnum and not outcome[2]
     outcome = answer(world.conn(member_dn("mia"), "mia-pw").modify_s, guest_dn("alice"), change)
     assert outcome[0] == (0 if until > "2024" else ldap.CONSTRAINT_VIOLATION.errnum)
+
+
+# --- names that look like another's ---
+
+ODD, INVERSE, MASK = 0x9e3779b97f4a7c15, pow(0x9e3779b97f4a7c15, -1, 1 << 64), (1 << 64) - 1
+PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789!$%&'()*-./:?@[]^_`{|}~")
+
+
+def words(name):
+    name = name.encode()
+    return struct.unpack(f"<{-(-len(name) // 8)}Q", name + b"\0" * (-len(name) % 8))
+
+
+def step(state, word):
+    state = (state ^ word) * ODD & MASK
+    return state ^ state >> 32
+
+
+def back(state, word):
+    return (state ^ state >> 32) * INVERSE & MASK ^ word
+
+
+def forge(victim, epoch):
+    """Another name, below our suffix, of the same multiplicative hash without a secret: words of
+    eight bytes, mixed in one after the other, can be chosen so that the last state is any."""
+    start = (epoch + 1) * ODD & MASK
+    aim = start ^ len(victim)
+    for word in words(victim):
+        aim = step(aim, word)
+    end = f"x,{SUFFIX}"
+    for word in reversed(words(end)):
+        aim = back(aim, word)
+    aim = back(aim, 0)
+    start ^= 16 + len(end)
+    for letters in itertools.product("abcdefghijklmnopqrstuvwxyz", repeat=5):
+        first = "cn=" + "".join(letters)
+        free = (aim ^ step(start, words(first)[0])).to_bytes(8, "little")
+        if PLAIN.issuperset(free):
+            return first + free.decode() + end
+    raise AssertionError("no such name")
+
+
+def test_forged_name_stands_for_nobody(world):
+    """Set-up: agent may act as anybody; nobody knows the server's count of changes, but it is
+    small.  Steps: a stranger binds with names forged to look like alice's in a table of names
+    known to be no guests; alice binds; agent acts as alice.  Result: alice gets in, and her view is
+    a guest's."""
+    agent = world.conn(service_dn("agent"), "agent-pw")
+    stranger = world.open()
+    for epoch in range(24):
+        with pytest.raises(ldap.INVALID_CREDENTIALS):
+            stranger.simple_bind_s(forge(guest_dn("alice"), epoch), "guessed")
+    assert set(seen(agent, SUFFIX, controls=[proxy(f"dn:{guest_dn('alice')}")])) == {
+        guest_dn("alice")}
+    assert world.conn(guest_dn("alice"), "alice-pw").whoami_s() == f"dn:{guest_dn('alice')}"

@@ -193,9 +193,9 @@ def test_stuck_guests_do_not_stop_others(make_server):
         server.wait_log(f'b2b: task guest="{guest_dn(name)}": not written')
 
 
-def test_accesslog_has_the_changes():
-    """Set-up: slapo-accesslog on the database.  Expected: one record for each guest disabled, in
-    the rootdn's name, with what was changed."""
+@pytest.fixture
+def logged():
+    """Our tenant with slapo-accesslog; the records are below cn=log."""
     log = builders.database_conf("cn=log", directory="{dir}/logdb")
     server = builders.tenant_server(
         start=False, load=False, sweep=3600, modules=("accesslog",), databases=log,
@@ -203,20 +203,50 @@ def test_accesslog_has_the_changes():
     (server.dir / "logdb").mkdir()
     with server:
         server.load(builders.tree_ldif(builders.SUFFIX, ("people", "guests"))
-                    + builders.policy_ldif() + expired(7))
-        set_interval(server, 7200)
-        wait_enabled(server, ())
-        connection = server.conn("cn=admin,cn=log", "secret")
-        found = [entry for _, entry in connection.search_s(
-            "cn=log", ldap.SCOPE_SUBTREE, "(objectClass=auditModify)")]
-        done = [entry for entry in found if entry["reqMod"][0].startswith(b"b2bAccountEnabled:=")]
-        assert sorted(entry["reqDN"][0].decode() for entry in done) == sorted(
-            guest_dn(f"g{n}") for n in range(7))
-        for entry in done:
-            assert entry["reqAuthzID"] == [ROOTDN.encode()]
-            mods = b"\n".join(entry["reqMod"])
-            assert b"b2bDisabledReason:= expired" in mods and b"b2bNextDue:- " in mods
-        assert len({entry["reqStart"][0] for entry in done}) == 7
+                    + builders.policy_ldif())
+        yield server
+
+
+def records(server):
+    """(reqDN, reqAuthzID, reqStart, changes as text) of all modifications logged."""
+    connection = server.conn("cn=admin,cn=log", "secret")
+    found = connection.search_s("cn=log", ldap.SCOPE_SUBTREE, "(objectClass=auditModify)")
+    return [(*(entry[name][0].decode() for name in ("reqDN", "reqAuthzID", "reqStart")),
+             "\n".join(mod.decode("utf-8", "replace") for mod in entry["reqMod"]))
+            for _, entry in found]
+
+
+def test_accesslog_has_the_changes(logged):
+    """Steps: a sweep disables seven guests.  Expected: one record for each, in the rootdn's name,
+    with what was changed."""
+    logged.load(expired(7))
+    set_interval(logged, 7200)
+    wait_enabled(logged, ())
+    done = [record for record in records(logged) if "b2bAccountEnabled:= FALSE" in record[3]]
+    assert sorted(dn for dn, *_ in done) == sorted(guest_dn(f"g{n}") for n in range(7))
+    assert len({start for _, _, start, _ in done}) == 7
+    for _, who, _, changes in done:
+        assert who == ROOTDN
+        assert "b2bDisabledReason:= expired" in changes and "b2bNextDue:- " in changes
+
+
+def test_accesslog_has_what_follows_a_change(logged):
+    """Set-up: two managers change a guest with a long entry at the same moment, so that the record
+    keeper puts b2bNextDue right.  Expected: whatever state the entry had, its change is in the
+    log."""
+    dn = add_entry(logged.root(), guest("busy"))
+    writers = [logged.root() for _ in range(2)]
+    writers[0].modify_s(dn, [replace("description", *(f"{n} " + 500 * "x" for n in range(400)))])
+    states = set()
+    for n in range(100):
+        times = [ahead((30 + 20 * (n % 2)) * DAY), ahead((40 + 20 * (n % 2)) * DAY)]
+        calls = [(writer, writer.modify_ext(dn, [replace(name, when)])) for writer, name, when in
+                 zip(writers, ("b2bValidUntil", "b2bReviewDue"), times[::1 - n // 2 % 2 * 2])]
+        for writer, call in calls:
+            writer.result(call)
+        states |= set(logged.entry(dn, ("entryCSN",), writers[0])["entryCSN"])
+    text = "\n".join(changes for *_, changes in records(logged))
+    assert not [csn for csn in states if f"entryCSN:= {csn}" not in text]
 
 
 def test_interval_at_run_time(make_server):

@@ -29,7 +29,7 @@ static const struct {
 } unclear[] = {
 	{ USERS(TARGETS("[]")), "an empty list would mean everybody" },
 	{ APPS(TARGETS("[]")), "an empty list would mean everybody" },
-	{ USERS(TARGETS("null")), "must be a list" },
+	{ USERS(TARGETS("true")), "must be a list" },
 	{ USERS(TARGETS("\"a\"")), "must be a list" },
 	{ USERS(TARGETS("[\"\"]")), "targets[0]: empty" },
 	{ USERS(TARGETS("[\"  \"]")), "targets[0]: empty" },
@@ -125,6 +125,8 @@ START_TEST(test_graph_read__null_removes)
 	       "b2bCollabInUsersAccess: -\nb2bCollabInUsersTarget: -\nb2bGroupTarget: -\n");
 	expect("{\"b2bCollaborationInbound\":{\"applications\":{\"accessType\":null}}}",
 	       "[default]\nb2bCollabInAppsAccess: -\nb2bCollabInAppsTarget: -\n");
+	expect(APPS(TARGETS("null")),
+	       "[default]\nb2bCollabInAppsAccess: blocked\nb2bCollabInAppsTarget: -\n");
 	expect("{\"automaticUserConsentSettings\":null,\"identitySynchronization\":null}",
 	       "[default]\nb2bAutoRedeemIn: -\nb2bAutoRedeemOut: -\nb2bSyncIn: -\n");
 	expect("{\"automaticUserConsentSettings\":{\"inboundAllowed\":true,"
