@@ -88,13 +88,12 @@ static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
 	return sees;
 }
 
-/* Whether op runs for a service account that does not find the guest ndn. */
-static bool is_hidden(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 {
 	struct b2b_passage here, *p = b2b_passage_find(op);
 	bool hidden = false;
 
-	if (be_isroot(op))
+	if (be_isroot_dn(tenant->be, &op->o_ndn))
 		return false;
 	if (!p) { /* a step of a transaction */
 		b2b_passage_judge(op, &here);
@@ -113,7 +112,7 @@ bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *
 {
 	struct berval nowhere = BER_BVC("cn=nowhere"), name, nname;
 
-	if (!is_hidden(op, tenant, ndn))
+	if (!b2b_access_is_hidden_guest(op, tenant, ndn))
 		return false;
 	build_new_dn(&name, dn, &nowhere, op->o_tmpmemctx);
 	build_new_dn(&nname, ndn, &nowhere, op->o_tmpmemctx);
@@ -144,19 +143,6 @@ bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant)
 	op->o_bd->bd_info = saved;
 	b2b_entry_release(op, tenant, e);
 	return may;
-}
-
-bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
-{
-	const struct b2b_passage *p = b2b_passage_find(op);
-	Entry *e;
-
-	if (!p || !p->service || be_isroot_dn(tenant->be, &op->o_ndn) ||
-	    !(e = b2b_entry_get(op, tenant, ndn)))
-		return false;
-	bool hidden = b2b_map_is_guest(e) && !service_sees(op, p, e);
-	b2b_entry_release(op, tenant, e);
-	return hidden;
 }
 
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,

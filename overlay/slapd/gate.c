@@ -23,37 +23,17 @@ static ConfigOCs gate_classes[] = {
 
 /* --- operations --- */
 
-/* What answers to one operation must not tell. */
-struct discretion {
-	slap_callback cb;
-	bool name_hidden;   /* an entry is added in vain, under the name of a hidden one */
-	bool parent_hidden; /* an entry is added below a hidden one, or moved there */
-};
-
-static void answer_missing(SlapReply *rs, const char *text)
-{
-	rs->sr_err = LDAP_NO_SUCH_OBJECT;
-	rs->sr_text = text;
-}
-
 /* Makes the answers about hidden and missing entries alike. */
 static int hide_existence(Operation *op, SlapReply *rs)
 {
-	static const char no_superior[] = "no write access to new superior's children";
-	const struct discretion *hide = op->o_callback->sc_private;
+	bool adds_in_vain = op->o_callback->sc_private != NULL;
 
 	if (rs->sr_type != REP_RESULT)
 		return SLAP_CB_CONTINUE;
 	/* slapd looks for the name before it asks whether the account may add at all */
-	if (hide->name_hidden && rs->sr_err == LDAP_ALREADY_EXISTS) {
+	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
 		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
 		rs->sr_text = "no write access to parent";
-	}
-	if (hide->parent_hidden && rs->sr_err == LDAP_INSUFFICIENT_ACCESS) {
-		if (op->o_tag == LDAP_REQ_ADD)
-			answer_missing(rs, NULL);
-		else if (rs->sr_text && !strcmp(rs->sr_text, no_superior))
-			answer_missing(rs, "new superior not found");
 	}
 	/* of a hidden entry it comes without a matched DN, of a missing one with */
 	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
@@ -66,15 +46,15 @@ static int hide_existence(Operation *op, SlapReply *rs)
 	return SLAP_CB_CONTINUE;
 }
 
-static struct discretion *push_hide_existence(Operation *op)
+/* adds_in_vain: what is added has the name of a hidden entry, in a place where it may not be. */
+static void push_hide_existence(Operation *op, bool adds_in_vain)
 {
-	struct discretion *hide = op->o_tmpcalloc(1, sizeof(*hide), op->o_tmpmemctx);
+	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
 
-	hide->cb.sc_response = hide_existence;
-	hide->cb.sc_private = hide;
-	hide->cb.sc_next = op->o_callback;
-	op->o_callback = &hide->cb;
-	return hide;
+	cb->sc_response = hide_existence;
+	cb->sc_private = adds_in_vain ? cb : NULL;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
 }
 
 /* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
@@ -182,12 +162,15 @@ static int refuse_verdict(Operation *op, SlapReply *rs, const struct b2b_passage
 	return refuse(op, rs, LDAP_UNWILLING_TO_PERFORM, text);
 }
 
-/* Whether op may add (or take away) an entry where its own stands. */
-static bool may_write_at_parent(Operation *op, struct b2b_tenant *tenant, slap_access_t right)
+/* Whether op may add an entry where its own stands, or take that one away. */
+static bool may_write_at_parent(Operation *op, struct b2b_tenant *tenant)
 {
+	slap_access_t right = op->o_tag == LDAP_REQ_ADD ? ACL_WADD : ACL_WDEL;
 	BackendDB *saved = op->o_bd;
 	struct berval parent;
 
+	if (op->o_tag == LDAP_REQ_MODRDN && !op->orr_nnewSup)
+		right = ACL_WRITE;
 	dnParent(&op->o_req_ndn, &parent);
 	Entry *e = b2b_entry_get(op, tenant, &parent);
 	if (!e)
@@ -199,40 +182,22 @@ static bool may_write_at_parent(Operation *op, struct b2b_tenant *tenant, slap_a
 	return may;
 }
 
-static bool is_write(const Operation *op)
-{
-	return op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
-	       op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
-}
-
-static bool is_parent_hidden(Operation *op, struct b2b_tenant *tenant)
-{
-	struct berval parent = BER_BVNULL;
-
-	if (op->o_tag == LDAP_REQ_ADD)
-		dnParent(&op->o_req_ndn, &parent);
-	else if (op->o_tag == LDAP_REQ_MODRDN && op->orr_nnewSup)
-		parent = *op->orr_nnewSup;
-	return !BER_BVISNULL(&parent) && b2b_access_is_hidden_guest(op, tenant, &parent);
-}
-
-/* A service account's operation.  A write to a guest that does not exist for it would be told from
- * one to a missing entry, where slapd finds the entry before it checks access. */
+/* An operation of a service account.  Writes to a guest that it does not find are answered as slapd
+ * answers those to a missing entry. */
 static int gate_service(Operation *op, SlapReply *rs)
 {
-	struct b2b_tenant *tenant = is_write(op) ? b2b_tenant_of(&op->o_req_ndn) : NULL;
+	bool write = op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
+		     op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
+	struct b2b_tenant *tenant = write ? b2b_tenant_of(&op->o_req_ndn) : NULL;
 	bool hidden = tenant && b2b_access_is_hidden_guest(op, tenant, &op->o_req_ndn);
-	slap_access_t right = op->o_tag == LDAP_REQ_ADD ? ACL_WADD : ACL_WDEL;
+	bool may = hidden && may_write_at_parent(op, tenant);
+	bool add = op->o_tag == LDAP_REQ_ADD; /* who may add hears that the name is taken */
 
-	if (op->o_tag == LDAP_REQ_MODRDN && !op->orr_nnewSup)
-		right = ACL_WRITE;
-	bool may = hidden && may_write_at_parent(op, tenant, right);
-	if (hidden && op->o_tag != LDAP_REQ_ADD && (op->o_tag != LDAP_REQ_MODRDN || may))
+	/* to rename, slapd asks for the right at the parent before it looks for the entry */
+	if (hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN))
 		return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
 	close_filter(op);
-	struct discretion *hide = push_hide_existence(op);
-	hide->name_hidden = hidden && op->o_tag == LDAP_REQ_ADD && !may;
-	hide->parent_hidden = tenant && is_parent_hidden(op, tenant);
+	push_hide_existence(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -270,7 +235,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
 		close_filter(op);
-		push_hide_existence(op);
+		push_hide_existence(op, false);
 	} else if (passage->service) {
 		return gate_service(op, rs);
 	}
@@ -364,6 +329,11 @@ static int gate_db_close(BackendDB *be, ConfigReply *cr)
 {
 	bool paused = b2b_gate_pause(be);
 
+	/* another one may have been added since this one was deleted */
+	if (paused && overlay_is_inst(frontendDB, "b2bgate")) {
+		ldap_pvt_thread_pool_resume(&connection_pool);
+		return 0;
+	}
 	if (gate_is_open && b2b_tenants && !slapd_shutdown)
 		Debug(LDAP_DEBUG_ANY, "b2b: the gate was taken away: databases with overlay b2b "
 				      "serve their rootdn alone\n");

@@ -133,6 +133,10 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs);
 int b2b_keeper_write(Operation *op, struct b2b_tenant *tenant, struct b2b_record_read *read,
 		     Modifications *mods);
 
+/* image.c: the entry that a modify is about, before and after it; the caller frees both with
+ * entry_free.  False: there is none, or the change does not apply (slapd then says why). */
+bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, Entry **after_r);
+
 /* map.c: the translator */
 int b2b_map_register_schema(void);
 extern AttributeDescription *b2b_ad[B2B_ATTR_COUNT];

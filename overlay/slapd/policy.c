@@ -128,10 +128,10 @@ static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_sna
 	struct b2b_snapshot *next;
 	enum b2b_rule_kind kind;
 
-	if (b2b_policy_kind(tenant, e, &kind, &error) != B2B_OK) {
+	bool misplaced = b2b_policy_kind(tenant, e, &kind, &error) != B2B_OK;
+	if (misplaced)
 		Debug(LDAP_DEBUG_ANY, "b2b: policy entry \"%s\": %s\n", e->e_nname.bv_val,
 		      error.text);
-	}
 	if (kind == B2B_RULE_NONE)
 		return b2b_snapshot_without(snapshot, e->e_nname.bv_val);
 	if (b2b_rule_compile(kind, &source, &rule, &error) != B2B_OK)
@@ -140,6 +140,8 @@ static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_sna
 		      e->e_nname.bv_val, error.text);
 	if (!rule)
 		return NULL;
+	/* an entry of another class says nothing of what stands here otherwise */
+	rule->invalid = rule->invalid || misplaced;
 	warn_half_set(rule);
 	next = b2b_snapshot_with(snapshot, rule);
 	b2b_rule_unref(&rule);

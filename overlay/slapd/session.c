@@ -8,6 +8,8 @@
  */
 #include "glue.h"
 
+#include "lutil.h"
+
 enum { STRIPES = 64, MEMBERS = 1 << 14 };
 
 struct slot {
@@ -26,15 +28,33 @@ static struct slot *slots;
 static int slot_count;
 static ldap_pvt_thread_mutex_t stripes[STRIPES];
 static _Atomic uint64_t guests_epoch;
-/* Names that were looked up and are no guests, as hashes with the epoch mixed in.  A collision
- * sends a guest's bind to the backend, where access.c refuses it: it can only deny. */
+/* Names that were looked up and are no guests, as hashes with the epoch mixed in.  Anybody may have
+ * a name looked up, so what a name hashes to must be a secret: who forged a guest's would lock it
+ * out, and see as a member what he may do in its name. */
 static _Atomic uint64_t members[MEMBERS];
+static uint64_t secret[2];
+
+/* Between two gates binds were not seen. */
+static void forget_proofs(void)
+{
+	for (int i = 0; i < slot_count; i++) {
+		ldap_pvt_thread_mutex_lock(&stripes[i % STRIPES]);
+		if (slots[i].proven)
+			slots[i].who = B2B_WHO_GUEST;
+		slots[i].proven = false;
+		ldap_pvt_thread_mutex_unlock(&stripes[i % STRIPES]);
+	}
+}
 
 int b2b_session_open(void)
 {
 	b2b_session_guests_changed();
-	if (slots)
+	if (slots) {
+		forget_proofs();
 		return 0;
+	}
+	if (lutil_entropy((unsigned char *)secret, sizeof(secret)) < 0)
+		return 1;
 	slot_count = dtblsize;
 	slots = ch_calloc((ber_len_t)slot_count, sizeof(*slots));
 	for (int i = 0; i < STRIPES; i++)
@@ -44,18 +64,9 @@ int b2b_session_open(void)
 
 void b2b_session_close(void)
 {
-	if (!slots)
-		return;
-	/* The gate may come back, and who came in as a guest must be known then: its entry may be gone.
-	 * What it proved is forgotten, for a bind in between would not be seen. */
-	for (int i = 0; i < slot_count && !slapd_shutdown; i++) {
-		ldap_pvt_thread_mutex_lock(&stripes[i % STRIPES]);
-		if (slots[i].proven)
-			slots[i].who = B2B_WHO_GUEST;
-		slots[i].proven = false;
-		ldap_pvt_thread_mutex_unlock(&stripes[i % STRIPES]);
-	}
-	if (!slapd_shutdown)
+	/* the gate may come back, and who came in as a guest must be known then: its entry may be
+	 * gone by that time */
+	if (!slots || !slapd_shutdown)
 		return;
 	for (int i = 0; i < slot_count; i++) {
 		ch_free(slots[i].ndn.bv_val);
@@ -167,19 +178,19 @@ void b2b_session_service(Operation *op, struct berval *service_ndn_r)
 	slot_unlock(slot);
 }
 
-/* 64 bits of the name and the epoch, eight bytes at a step; never 0. */
+/* 64 bits of the name and the epoch, eight bytes at a step, both halves of a product with a secret
+ * folded into one; never 0. */
 static uint64_t member_hash(const struct berval *ndn, uint64_t epoch)
 {
-	const uint64_t odd = 0x9e3779b97f4a7c15u;
-	uint64_t h = (epoch + 1) * odd ^ ndn->bv_len, word;
+	uint64_t h = secret[0] + (epoch << 32) + ndn->bv_len, word;
 
 	for (ber_len_t i = 0; i < ndn->bv_len; i += sizeof(word)) {
 		ber_len_t left = ndn->bv_len - i;
 
 		word = 0;
 		memcpy(&word, ndn->bv_val + i, left < sizeof(word) ? left : sizeof(word));
-		h = (h ^ word) * odd;
-		h ^= h >> 32;
+		unsigned __int128 product = (unsigned __int128)(h ^ word) * (secret[1] | 1);
+		h = secret[0] ^ (uint64_t)product ^ (uint64_t)(product >> 64);
 	}
 	return h ? h : 1;
 }

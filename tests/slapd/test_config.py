@@ -29,8 +29,7 @@ TWO_LINES = ("database frontend", "overlay b2bgate", "olcDatabase={-1}frontend,c
 
 @pytest.fixture(scope="module")
 def server(make_server):
-    """A tenant whose configuration lives in cn=config, gate and record keeper in place, with one
-    partner at a fake home and the guest gina."""
+    """A tenant whose configuration lives in cn=config, gate and record keeper in place."""
     return make_server(b.tenant_server, convert=True)
 
 
@@ -323,6 +322,19 @@ def test_gate__guest_stays_guest(own, fake_home):
     assert c.add_gate(server) == (0, "")
     assert c.code_of(guest.search_s, b.member_dn("mia"), ldap.SCOPE_BASE)[0] == \
         ldap.UNWILLING_TO_PERFORM.errnum
+
+
+def test_gate__no_moment_without(own, fake_home):
+    """slapd answers the deletion of an overlay before it closes it: a guest that asks between the
+    two is not served either.  Forty times, for it is a race."""
+    server, _ = guest_server(own, fake_home)
+    config, guest = server.config(), server.open()
+    for _ in range(40):
+        guest.simple_bind_s(b.guest_dn("gina"), "x")
+        config.delete_s(c.GATE)
+        assert c.code_of(guest.search_s, b.SUFFIX, ldap.SCOPE_SUBTREE)[0] == \
+            ldap.UNAVAILABLE.errnum
+        assert c.add_gate(server) == (0, "")
 
 
 # --- in and out under load ---

@@ -164,6 +164,7 @@ def test_without_tenant(root):
 
 
 def test_tenant_cannot_be_taken_away(root, guest):
+    """A guest's tenant may change but not go: objectClassViolation."""
     with refused(root, "b2bHomeTenant", error=ldap.OBJECT_CLASS_VIOLATION):
         root.modify_s(guest, [delete("b2bHomeTenant")])
 

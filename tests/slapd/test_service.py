@@ -309,6 +309,12 @@ def test_guest_as_service_account_is_a_guest(world):
         world.modify(f"dn: {BASE}\nchangetype: modify\ndelete: b2bGuestAccess\n")
 
 
+def test_acting_as_the_account_shows_no_more(world, app):
+    """Who acts as the account (proxied authorization) finds what the account finds."""
+    found = seen(world.root(), GUESTS, controls=[proxy(f"dn:{service_dn(app)}")])
+    assert guests_in(found) == FOUND[app]
+
+
 # --- replication to the account ---
 
 class Watch:
