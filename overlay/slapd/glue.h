@@ -58,9 +58,18 @@ struct b2b_tenant *b2b_tenant_of(const struct berval *ndn);
 struct b2b_snapshot *b2b_tenant_snapshot(struct b2b_tenant *tenant);
 void b2b_tenant_publish(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot); /* moved */
 void b2b_tenant_release(struct b2b_tenant **tenant);
+/* The same as b2b_entry_get, told apart: noSuchObject where there is no entry, any other code where
+ * that is not known. */
+int b2b_entry_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn, Entry **e_r);
 /* Fetches an entry of a tenant's database without regard to access control.  Release with
  * b2b_entry_release; hold it across nothing that waits.  NULL where there is none. */
-Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
+static inline Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	Entry *e;
+
+	b2b_entry_read(op, tenant, ndn, &e);
+	return e;
+}
 void b2b_entry_release(Operation *op, struct b2b_tenant *tenant, Entry *e);
 /* Whether the task and a redemption may write here: no consumer, not read-only. */
 bool b2b_tenant_is_writable(const struct b2b_tenant *tenant);
@@ -189,7 +198,7 @@ bool b2b_session_has_proved(Operation *op, const struct berval *proof);
 void b2b_session_service(Operation *op, struct berval *service_ndn_r);
 /* Whether ndn is the service account of an application of any tenant. */
 bool b2b_session_is_service(const struct berval *ndn);
-/* Whether ndn is a guest, remembering members so that their next bind needs no look-up. */
+/* Whether ndn is a guest (or cannot be looked up), remembering members so that their next bind needs no look-up. */
 bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 
 /* passage.c: what is known of the operation under way */

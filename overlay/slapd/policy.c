@@ -225,21 +225,25 @@ int b2b_policy_load(struct b2b_tenant *tenant)
 
 void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 {
-	struct b2b_snapshot *snapshot, *next;
+	struct b2b_snapshot *snapshot, *next = NULL;
+	Entry *e;
 
 	ldap_pvt_thread_mutex_lock(&tenant->policy_mutex);
 	snapshot = b2b_tenant_snapshot(tenant);
-	Entry *e = b2b_entry_get(op, tenant, ndn);
+	int rc = b2b_entry_read(op, tenant, ndn, &e);
 	if (e) {
 		next = with_entry(tenant, snapshot, e);
 		b2b_entry_release(op, tenant, e);
-	} else {
+	} else if (rc == LDAP_NO_SUCH_OBJECT) {
 		next = b2b_snapshot_without(snapshot, ndn->bv_val);
 	}
 	b2b_snapshot_unref(&snapshot);
 	if (!next) {
 		/* an old policy must not outlive its entry */
-		Debug(LDAP_DEBUG_ANY, "b2b: out of memory: every guest is denied\n");
+		Debug(LDAP_DEBUG_ANY,
+		      "b2b: policy entry \"%s\" cannot be read (%d), or out of memory: every guest is "
+		      "denied until the server is started again\n",
+		      ndn->bv_val, rc);
 		next = b2b_snapshot_new();
 	}
 	if (next)

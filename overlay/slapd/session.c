@@ -195,21 +195,30 @@ static uint64_t member_hash(const struct berval *ndn, uint64_t epoch)
 	return h ? h : 1;
 }
 
-bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+/* B2B_WHO_UNKNOWN: the entry could not be read. */
+static enum b2b_who look_up(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 {
 	/* the epoch is read before the entry: a change in between makes what is kept stale */
 	uint64_t h = member_hash(ndn, atomic_load(&guests_epoch));
 	_Atomic uint64_t *kept = &members[h % MEMBERS];
 
 	if (atomic_load(kept) == h)
-		return false;
-	Entry *e = b2b_entry_get(op, tenant, ndn);
+		return B2B_WHO_OTHER;
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, ndn, &e);
 	bool guest = e && b2b_map_is_guest(e);
 	if (e)
 		b2b_entry_release(op, tenant, e);
+	else if (rc != LDAP_NO_SUCH_OBJECT)
+		return B2B_WHO_UNKNOWN;
 	if (!guest)
 		atomic_store(kept, h);
-	return guest;
+	return guest ? B2B_WHO_GUEST : B2B_WHO_OTHER;
+}
+
+bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	return look_up(op, tenant, ndn) != B2B_WHO_OTHER;
 }
 
 static enum b2b_who find_out(Operation *op)
@@ -218,7 +227,7 @@ static enum b2b_who find_out(Operation *op)
 
 	if (!tenant || BER_BVISEMPTY(&op->o_ndn) || be_isroot_dn(tenant->be, &op->o_ndn))
 		return B2B_WHO_OTHER;
-	return b2b_session_is_guest(op, tenant, &op->o_ndn) ? B2B_WHO_GUEST : B2B_WHO_OTHER;
+	return look_up(op, tenant, &op->o_ndn);
 }
 
 void b2b_session_find(Operation *op, struct b2b_session *session_r)
@@ -243,11 +252,12 @@ void b2b_session_find(Operation *op, struct b2b_session *session_r)
 	if (session_r->who != B2B_WHO_UNKNOWN)
 		return;
 	session_r->who = find_out(op);
+	bool sure = session_r->who != B2B_WHO_UNKNOWN;
 	/* who came in as a guest does not become a member by losing its entry or its class */
-	if (was_guest)
+	if (was_guest || !sure)
 		session_r->who = B2B_WHO_GUEST;
 	session_r->service = session_r->who == B2B_WHO_OTHER && b2b_session_is_service(&op->o_ndn);
-	if (!own || !(slot = slot_lock(op)))
+	if (!own || !sure || !(slot = slot_lock(op)))
 		return;
 	if (bvmatch(&slot->ndn, &op->o_ndn)) {
 		slot->who = session_r->who;

@@ -317,16 +317,16 @@ bool b2b_tenant_is_writable(const struct b2b_tenant *tenant)
 		 (SLAP_RESTRICT_OP_MODIFY | SLAP_RESTRICT_READONLY));
 }
 
-Entry *b2b_entry_get(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+int b2b_entry_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn, Entry **e_r)
 {
 	BackendDB *saved = op->o_bd;
-	Entry *e = NULL;
 
 	op->o_bd = tenant->be;
-	if (be_entry_get_rw(op, ndn, NULL, NULL, 0, &e) != LDAP_SUCCESS)
-		e = NULL;
+	int rc = be_entry_get_rw(op, ndn, NULL, NULL, 0, e_r);
 	op->o_bd = saved;
-	return e;
+	if (rc != LDAP_SUCCESS)
+		*e_r = NULL;
+	return rc;
 }
 
 void b2b_entry_release(Operation *op, struct b2b_tenant *tenant, Entry *e)

@@ -316,6 +316,36 @@ def test_entry_handed_to_another_person(world, held, change):
     held.served()
 
 
+@pytest.mark.parametrize("change", ["subject", "anew", "nothing"])
+def test_entry_handed_over_while_home_is_asked(world, fake_home, change):
+    """Set-up: a home server that takes its time to say yes.  Steps: while it does, the entry is
+    handed to another person, or made anew.  Result: that yes was for somebody else: not in."""
+    slow = fake_home("drip")
+    slow.drip_secs = 0.03
+    tenant = f"slow-{change}"
+    world.load(builders.partner_ldif(tenant, slow.uri))
+    name = next(NAMES)
+    dn, ldif = guest_dn(name), builders.guest_ldif(name, tenant)
+    world.load(ldif)
+    results, connection = [], world.open()
+    thread = threading.Thread(target=lambda: results.append(
+        answer(connection.simple_bind_s, dn, "pw")))
+    thread.start()
+    poll(lambda: slow.binds, 5, "home is asked")
+    if change == "subject":
+        world.modify(f"dn: {dn}\nchangetype: modify\nreplace: b2bHomeSubject\n"
+                     f"b2bHomeSubject: uid=somebody-else,{HOME_PEOPLE}\n")
+    elif change == "anew":
+        world.root().delete_s(dn)
+        world.load(ldif)
+    assert thread.is_alive(), "home answered too soon for this test"
+    thread.join(10)
+    if change == "nothing":
+        assert results[0][0] == 0
+    else:
+        assert results[0][:3] == (49, None, None) and connection.whoami_s() == ""
+
+
 def test_failed_bind_ends_the_session(held):
     """A bind that fails makes the connection anonymous: nothing of the guest stays."""
     assert code(held.connection.simple_bind_s, held.dn, "wrong") == 49

@@ -95,7 +95,8 @@ def link_for(tmp_path, version):
                     "overlay/slapd/module.c"], cwd=b.TOP, check=True, timeout=120)
     objects = [path for part in ("core", "slapd")
                for path in (BUILD / "obj/overlay" / part).glob("*.o")
-               if path.name != "module.o" and (b.TOP / "overlay" / part / f"{path.stem}.c").exists()]
+               if path.name != "module.o"
+               and (b.TOP / "overlay" / part / f"{path.stem}.c").exists()]
     module = tmp_path / "b2b.so"
     subprocess.run(["gcc", "-shared", "-Wl,--version-script=scripts/module.map", "-o", module,
                     other, *objects, "-lldap", "-llber", "-ljansson", "-lcrypto"],
