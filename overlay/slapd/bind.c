@@ -204,24 +204,51 @@ static int admit(Operation *op, SlapReply *rs, struct guest_bind *bind)
 	return LDAP_SUCCESS; /* the frontend answers */
 }
 
-/* slapd frees what its own response callbacks point to with the last overlay of a database; they
- * must not be called any more. */
-static void forget_overlays(Operation *op, struct slap_overinfo *const *infos, size_t count)
+/* Which overlays stand on a database, as one number: theirs are the callbacks of an operation. */
+static uint64_t overlays_on(const struct slap_overinfo *oi)
 {
-	for (slap_callback **cb = &op->o_callback; *cb;) {
-		bool gone = false;
+	uint64_t sum = 0;
 
-		for (size_t i = 0; i < count; i++)
-			gone = gone || (*cb)->sc_private == infos[i];
-		if (gone)
-			*cb = (*cb)->sc_next;
-		else
-			cb = &(*cb)->sc_next;
+	for (const slap_overinst *on = oi->oi_list; on; on = on->on_next)
+		sum = sum * 0x100000001b3u + (uintptr_t)on;
+	return sum;
+}
+
+/* What overlays of a database (and those that stand before it) have put into op's answer points to
+ * memory of theirs, and slapd's own callback for them to oi: an overlay that was deleted meanwhile
+ * must not be called any more. */
+static void forget_overlays(Operation *op, const struct slap_overinfo *oi)
+{
+	for (slap_callback *cb = op->o_callback; cb; cb = cb->sc_next) {
+		if (cb->sc_private == oi) {
+			op->o_callback = cb->sc_next;
+			return;
+		}
 	}
 }
 
+/* Asks home, which may take its time.  False: overlays came or went meanwhile, and what they left in
+ * this operation was forgotten. */
+static bool ask_home_safely(Operation *op, const struct guest_bind *bind,
+			    const struct slap_overinfo *oi, enum b2b_home_answer *answer_r)
+{
+	const struct slap_overinfo *front = frontendDB->bd_info->bi_private;
+	uint64_t on_database = overlays_on(oi), on_frontend = overlays_on(front);
+
+	*answer_r = ask_home(op, bind);
+	/* oi is there as long as this overlay is, front as long as it is the frontend's */
+	bool same_database = bind->tenant->open && overlays_on(oi) == on_database;
+	bool same_frontend = b2b_gate_stands() && frontendDB->bd_info->bi_private == front &&
+			     overlays_on(front) == on_frontend;
+	if (!same_database)
+		forget_overlays(op, oi);
+	if (!same_frontend)
+		forget_overlays(op, front);
+	return same_database && same_frontend;
+}
+
 static int bind_guest(Operation *op, SlapReply *rs, struct guest_bind *bind,
-		      struct slap_overinfo *oi)
+		      const struct slap_overinfo *oi)
 {
 	struct b2b_verdict verdict;
 
@@ -235,13 +262,9 @@ static int bind_guest(Operation *op, SlapReply *rs, struct guest_bind *bind,
 	if (verdict.effect != B2B_ALLOW)
 		return deny(op, rs, bind, verdict);
 
-	struct slap_overinfo *infos[] = { oi, frontendDB->bd_info->bi_private };
-	enum b2b_home_answer answer = ask_home(op, bind);
-	/* home may have taken its time: an overlay may have been taken away meanwhile */
-	if (!bind->tenant->open || !b2b_gate_stands()) {
-		forget_overlays(op, infos, sizeof(infos) / sizeof(infos[0]));
+	enum b2b_home_answer answer;
+	if (!ask_home_safely(op, bind, oi, &answer))
 		return fail(op, rs, LDAP_UNAVAILABLE);
-	}
 	switch (answer) {
 	case B2B_HOME_PROVED:
 		return admit(op, rs, bind);

@@ -43,7 +43,8 @@ struct b2b_tenant {
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
 	struct re_s *task;
-	bool repaired;         /* guests without b2bNextDue were looked for since the start */
+	_Atomic bool repaired; /* no guest has a wrong b2bNextDue, as far as the task knows */
+	bool incomplete;       /* the policy published is not all there is; under policy_mutex */
 	ID swept;              /* where the task goes on in its next run; 0: at the beginning */
 	_Atomic unsigned refs; /* the overlay's own, and one for each bind that waits for a home */
 };
@@ -143,8 +144,10 @@ int b2b_keeper_write(Operation *op, struct b2b_tenant *tenant, struct b2b_record
 		     Modifications *mods);
 
 /* image.c: the entry that a modify is about, before and after it; the caller frees both with
- * entry_free.  False: there is none, or the change does not apply (slapd then says why). */
-bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, Entry **after_r);
+ * entry_free.  False: there is none, or the change does not apply (slapd then says why), or, with
+ * a text in error, the entry cannot be read. */
+bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, Entry **after_r,
+		   struct b2b_error *error);
 
 /* map.c: the translator */
 int b2b_map_register_schema(void);

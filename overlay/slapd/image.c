@@ -55,13 +55,18 @@ static Entry *apply(Operation *op, Entry *before)
 	return after;
 }
 
-bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, Entry **after_r)
+bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, Entry **after_r,
+		   struct b2b_error *error)
 {
-	Entry *e = b2b_entry_get(op, tenant, &op->o_req_ndn);
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, &op->o_req_ndn, &e);
 
 	*before_r = *after_r = NULL;
-	if (!e)
+	if (!e) {
+		if (rc != LDAP_NO_SUCH_OBJECT)
+			b2b_error_set(error, "the entry cannot be read (%d)", rc);
 		return false;
+	}
 	*before_r = entry_dup(e);
 	b2b_entry_release(op, tenant, e);
 	*after_r = apply(op, *before_r);

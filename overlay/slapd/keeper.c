@@ -158,11 +158,13 @@ static struct b2b_record_change record_change(Operation *op, struct b2b_snapshot
 
 static bool is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 {
-	Entry *e = b2b_entry_get(op, tenant, ndn);
-	bool guest = e && b2b_map_is_guest(e);
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, ndn, &e);
 
-	if (e)
-		b2b_entry_release(op, tenant, e);
+	if (!e)
+		return rc != LDAP_NO_SUCH_OBJECT; /* unreadable: judged as a guest */
+	bool guest = b2b_map_is_guest(e);
+	b2b_entry_release(op, tenant, e);
 	return guest;
 }
 
@@ -283,8 +285,8 @@ static enum b2b_err judge_modify(Operation *op, struct b2b_tenant *tenant, bool 
 	Entry *before, *after;
 	enum b2b_err err;
 
-	if (!b2b_image_get(op, tenant, &before, &after))
-		return B2B_OK;
+	if (!b2b_image_get(op, tenant, &before, &after, error))
+		return error->text[0] ? B2B_ERR_INVALID : B2B_OK;
 	bool guest = b2b_map_is_guest(after);
 	bool complete = guest && attr_find(after->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
 	err = check_entry(tenant, after, complete, policy || has_policy_class(after), error);

@@ -73,9 +73,8 @@ bool b2b_map_is_guest(Entry *e)
 	Attribute *a = attr_find(e->e_attrs, slap_schema.si_ad_objectClass);
 	const struct berval *name = &b2b_oc_guest->soc_cname;
 
-	/* The class alone tells: an attribute of it may stand in no other entry, but may be
-	 * missing from a broken one.  Nearly every entry is told by the names of its classes;
-	 * slapd's own way looks each of them up. */
+	/* Nearly every entry is told by the names of its classes; slapd's own way looks each of
+	 * them up. */
 	for (unsigned i = 0; a && i < a->a_numvals; i++) {
 		const struct berval *value = &a->a_vals[i];
 
@@ -85,7 +84,8 @@ bool b2b_map_is_guest(Entry *e)
 		    !strncasecmp(value->bv_val, name->bv_val, name->bv_len))
 			return true;
 	}
-	return false;
+	/* a class derived from ours has another name, and must have this attribute as well */
+	return attr_find(e->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]) != NULL;
 }
 
 static void *op_memory(Operation *op, const void *bytes, size_t length)

@@ -182,6 +182,8 @@ static int publish_load(struct b2b_tenant *tenant, struct load *load, const Slap
 		Debug(LDAP_DEBUG_ANY,
 		      "b2b: no tenant entry \"%s\": every guest is denied until there is one\n",
 		      tenant->base.bv_val);
+	tenant->incomplete = false;
+	tenant->repaired = false;
 	b2b_tenant_publish(tenant, load->snapshot);
 	return 0;
 }
@@ -229,6 +231,11 @@ void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval 
 	Entry *e;
 
 	ldap_pvt_thread_mutex_lock(&tenant->policy_mutex);
+	if (tenant->incomplete) {
+		ldap_pvt_thread_mutex_unlock(&tenant->policy_mutex);
+		b2b_policy_load(tenant);
+		return;
+	}
 	snapshot = b2b_tenant_snapshot(tenant);
 	int rc = b2b_entry_read(op, tenant, ndn, &e);
 	if (e) {
@@ -242,11 +249,15 @@ void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval 
 		/* an old policy must not outlive its entry */
 		Debug(LDAP_DEBUG_ANY,
 		      "b2b: policy entry \"%s\" cannot be read (%d), or out of memory: every guest is "
-		      "denied until the server is started again\n",
+		      "denied until policy is written again\n",
 		      ndn->bv_val, rc);
 		next = b2b_snapshot_new();
+		tenant->incomplete = true;
 	}
 	if (next)
 		b2b_tenant_publish(tenant, next);
+	/* what guests' ends are computed from may have changed */
+	if (dn_match(ndn, &tenant->nbase))
+		tenant->repaired = false;
 	ldap_pvt_thread_mutex_unlock(&tenant->policy_mutex);
 }

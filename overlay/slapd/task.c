@@ -18,6 +18,7 @@ struct sweep {
 	struct b2b_snapshot *snapshot;
 	struct found *found; /* newest first */
 	unsigned count, limit;
+	bool repair; /* only guests whose b2bNextDue is wrong */
 	ID last; /* the last entry found */
 	void *ctx;
 	OperationBuffer opbuf;
@@ -42,6 +43,16 @@ static bool must_stop(const struct sweep *sweep)
 	       ldap_pvt_thread_pool_pausing(&connection_pool) > 0;
 }
 
+static bool is_due_right(const struct sweep *sweep, Entry *e)
+{
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_guest guest;
+
+	b2b_guest_parse(&source, &guest, NULL);
+	return b2b_guest_next_due(&guest, b2b_record_policy(sweep->snapshot), slap_get_time()) ==
+	       guest.next_due;
+}
+
 static int note_guest(Operation *op, SlapReply *rs)
 {
 	struct sweep *sweep = op->o_callback->sc_private;
@@ -55,6 +66,8 @@ static int note_guest(Operation *op, SlapReply *rs)
 		return 0;
 	if (sweep->count >= sweep->limit || slapd_shutdown)
 		return LDAP_SIZELIMIT_EXCEEDED;
+	if (sweep->repair && is_due_right(sweep, rs->sr_entry))
+		return 0;
 	found = ch_malloc(sizeof(*found));
 	ber_dupbv(&found->ndn, &rs->sr_entry->e_nname);
 	found->next = sweep->found;
@@ -156,13 +169,16 @@ static void sweep_tenant(struct sweep *sweep)
 {
 	char now[B2B_TIME_SIZE], filter[64];
 
-	/* what slapadd loaded has no b2bNextDue: looked for once after each start, all in one batch,
-	 * for who needs none would be found again and again */
+	/* what slapadd loaded has no b2bNextDue, or another's: looked for once after each start, and
+	 * when the tenant's defaults changed; all in one batch, for no key says where to go on */
 	if (!sweep->tenant->repaired) {
+		sweep->tenant->repaired = true;
+		sweep->repair = true;
 		sweep->limit = UINT_MAX;
-		handle_batch(sweep, "(&(objectClass=b2bGuest)(b2bAccountEnabled=TRUE)"
-				    "(!(b2bNextDue=*)))");
-		sweep->tenant->repaired = !must_stop(sweep);
+		handle_batch(sweep, "(&(objectClass=b2bGuest)(b2bAccountEnabled=TRUE))");
+		sweep->repair = false;
+		if (must_stop(sweep))
+			sweep->tenant->repaired = false;
 	}
 	sweep->limit = sweep->tenant->sweep_batch;
 	b2b_time_format(slap_get_time(), now);

@@ -158,7 +158,8 @@ def test_without_gate_password_modify_has_one_answer(make_server):
     with builders.tenant_server(start=False, convert=True) as server:
         mia = server.conn(member_dn("mia"), "mia-pw")
         config = server.config()
-        names = config.search_s("cn=config", ldap.SCOPE_SUBTREE, "(objectClass=olcB2bGateConfig)", ["1.1"])
+        names = config.search_s("cn=config", ldap.SCOPE_SUBTREE, "(objectClass=olcB2bGateConfig)",
+                                ["1.1"])
         config.delete_s(names[0][0])
         mark = server.log_mark()
         assert answer(mia.passwd_s, None, None, "new")[0] == ldap.UNAVAILABLE.errnum

@@ -321,7 +321,8 @@ class Watch:
     """A search with the sync control; events as (state, dn, attributes)."""
 
     def __init__(self, connection, mode="refreshAndPersist", cookie=None):
-        self.connection, self.events, self.done = connection, [], False
+        self.connection, self.events = connection, []
+        self.done = self.refreshed = False
         self.cookie = cookie
         self.message = connection.search_ext(
             SUFFIX, SUB, "(objectClass=*)", ["*", "+"],
@@ -336,6 +337,8 @@ class Watch:
         if kind == ldap.RES_SEARCH_RESULT:
             self.done = True
             self.cookie = next((c.cookie for c in controls if hasattr(c, "cookie")), self.cookie)
+        elif kind == ldap.RES_INTERMEDIATE:
+            self.refreshed = True  # what comes from now on are changes
         elif kind == ldap.RES_SEARCH_ENTRY:
             for dn, attrs, each in data:
                 states = [c.state for c in each if hasattr(c, "state")]
@@ -363,8 +366,9 @@ class Watch:
 
 def started(server, name):
     watch = Watch(service(server, name))
-    first = watch.until_marker(server)
-    assert guests_in(dn for _, dn, _ in first) == FOUND[name]
+    watch.until(lambda: watch.refreshed, "refresh")
+    assert guests_in(dn for _, dn, _ in watch.events) == FOUND[name]
+    watch.until_marker(server)
     return watch
 
 
@@ -420,7 +424,8 @@ def test_persist_phase_of_two_at_once(world):
     """Two accounts and a member watch; what one writer's change shows to each is its own."""
     watches = {name: started(world, name) for name in ("wiki", "vault")}
     mia = Watch(world.conn(member_dn("mia"), "mia-pw"))
-    mia.until_marker(world)
+    mia.until(lambda: mia.refreshed, "refresh")
+    mia.events.clear()
     for name in CAST:
         world.modify(f"dn: {guest_dn(name)}\nchangetype: modify\nreplace: description\n"
                      "description: to each its own\n")
