@@ -13,7 +13,7 @@ struct guest_bind {
 	struct b2b_guest guest;
 	struct b2b_door door;
 	const struct b2b_rule *app, *partner;
-	char *home_name; /* from b2b_pattern_expand or NULL */
+	char *home_name;     /* from b2b_pattern_expand or NULL */
 	struct berval proof; /* what the guest proves (b2b_map_proof) */
 };
 
@@ -98,8 +98,8 @@ static bool find_home_name(struct guest_bind *bind, Entry *e)
 		bind->home_name = NULL;
 	}
 	if (!bind->home_name)
-		Debug(LDAP_DEBUG_ANY, "b2b: guest=\"%s\": no name at home: %s\n",
-		      e->e_nname.bv_val, error.text);
+		Debug(LDAP_DEBUG_ANY, "b2b: guest=\"%s\": no name at home: %s\n", e->e_nname.bv_val,
+		      error.text);
 	return bind->home_name != NULL;
 }
 
@@ -141,7 +141,8 @@ static void redeem(Operation *op, struct guest_bind *bind)
 	rc = b2b_keeper_write(op, bind->tenant, &read, mods);
 	/* not written is not lost: the next proof redeems */
 	if (rc != LDAP_SUCCESS && rc != LDAP_ASSERTION_FAILED)
-		Debug(LDAP_DEBUG_ANY, "%s b2b: guest=\"%s\": redemption could not be written (%d)\n",
+		Debug(LDAP_DEBUG_ANY,
+		      "%s b2b: guest=\"%s\": redemption could not be written (%d)\n",
 		      op->o_log_prefix, bind->guest.dn, rc);
 }
 
@@ -171,8 +172,7 @@ static bool prepare(Operation *op, struct guest_bind *bind)
 		bind->snapshot = b2b_tenant_snapshot(bind->tenant);
 		b2b_map_guest(op, e, &bind->guest);
 		bind->app = b2b_snapshot_app(bind->snapshot, &bind->door);
-		bind->partner =
-			b2b_snapshot_partner(bind->snapshot, bind->guest.home_tenant);
+		bind->partner = b2b_snapshot_partner(bind->snapshot, bind->guest.home_tenant);
 		if (!bind->home_name && bind->partner && !bind->partner->invalid)
 			find_home_name(bind, e);
 	}
@@ -290,8 +290,7 @@ int b2b_bind(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (!b2b_gate_stands())
 		return b2b_tenant_refuse(op, rs, LDAP_UNAVAILABLE, "b2b: the gate is missing");
-	if (op->orb_method != LDAP_AUTH_SIMPLE ||
-	    !b2b_session_is_guest(op, tenant, &op->o_req_ndn))
+	if (op->orb_method != LDAP_AUTH_SIMPLE || !b2b_session_is_guest(op, tenant, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
 	atomic_fetch_add(&tenant->refs, 1);
 	b2b_session_service(op, &service);

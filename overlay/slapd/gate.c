@@ -5,8 +5,6 @@
  */
 #include "glue.h"
 
-#define B2B_OID "2.25.197761738801757102242170991844305268053"
-
 static bool gate_is_open;
 static slap_overinst b2b_gate;
 
@@ -103,9 +101,9 @@ static void close_filter(Operation *op)
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
 static const char *const guest_controls[] = {
-	LDAP_CONTROL_PAGEDRESULTS, LDAP_CONTROL_MANAGEDSAIT, LDAP_CONTROL_SUBENTRIES,
-	LDAP_CONTROL_VALUESRETURNFILTER, LDAP_CONTROL_X_DOMAIN_SCOPE,
-	LDAP_CONTROL_X_SESSION_TRACKING,
+	LDAP_CONTROL_PAGEDRESULTS,   LDAP_CONTROL_MANAGEDSAIT,
+	LDAP_CONTROL_SUBENTRIES,     LDAP_CONTROL_VALUESRETURNFILTER,
+	LDAP_CONTROL_X_DOMAIN_SCOPE, LDAP_CONTROL_X_SESSION_TRACKING,
 };
 
 static bool has_other_control(Operation *op)
@@ -270,8 +268,7 @@ static int bind_response(Operation *op, SlapReply *rs)
 		rs->sr_text = NULL;
 		return SLAP_CB_CONTINUE;
 	}
-	b2b_session_bound(op, op->orb_method == LDAP_AUTH_SASL ? &op->orb_edn
-							       : &op->o_conn->c_ndn);
+	b2b_session_bound(op, op->orb_method == LDAP_AUTH_SASL ? &op->orb_edn : &op->o_conn->c_ndn);
 	return SLAP_CB_CONTINUE;
 }
 

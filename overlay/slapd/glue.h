@@ -26,6 +26,8 @@
 #include "../core/snapshot.h"
 #include "home.h"
 
+#define B2B_OID "2.25.197761738801757102242170991844305268053" /* as in schema/b2b.schema */
+
 /* One `overlay b2b`: the tenant of one database. */
 struct b2b_tenant {
 	struct b2b_tenant *next;
@@ -80,6 +82,12 @@ static inline struct b2b_tenant *b2b_tenant_here(Operation *op)
 }
 /* Answers from a hook of the database role, past the hooks below it; returns err. */
 int b2b_tenant_refuse(Operation *op, SlapReply *rs, int err, const char *text);
+
+/* config.c: the options */
+int b2b_config_register(BackendInfo *bi);
+void b2b_config_default(struct b2b_tenant *tenant);
+void b2b_config_derive_base(struct b2b_tenant *tenant);
+struct b2b_homes_limits b2b_config_home_limits(const struct b2b_tenant *tenant);
 
 /* policy.c: reads policy entries into snapshots */
 /* Compiles the whole policy of a tenant from its database; logs what does not parse. */

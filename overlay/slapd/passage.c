@@ -29,8 +29,9 @@ static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b
 		if (bvmatch(&group, &ndn) || !(e = b2b_entry_get(op, tenant, &group)))
 			continue;
 		a = attr_find(e->e_attrs, member);
-		found = a && attr_valfind(a, SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
-						     SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
+		found = a && attr_valfind(a,
+					  SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
+						  SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
 					  &ndn, NULL, NULL) == LDAP_SUCCESS;
 		b2b_entry_release(op, tenant, e);
 	}
@@ -61,8 +62,8 @@ static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passag
 	scopes = op->o_tmpcalloc(total + 1, sizeof(*scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
 		if (!app->u.app.scope_count ||
-		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app).effect !=
-			    B2B_ALLOW)
+		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app)
+				    .effect != B2B_ALLOW)
 			continue;
 		for (size_t j = 0; j < app->u.app.scope_count; j++)
 			ber_str2bv(b2b_map_copy(op, app->u.app.scopes[j]), 0, 0, &scopes[n++]);
@@ -110,11 +111,10 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	 * by one that was about another: the entry was made anew or handed to somebody else */
 	bool own_name = op->o_conn && bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
 	if (own_name && !b2b_session_has_proved(op, &proof))
-		passage->verdict = (struct b2b_verdict){
-			.reason = session->proven ? B2B_REASON_SIGN_IN_TOO_OLD
-						  : B2B_REASON_POLICY_INVALID,
-			.rule = passage->guest.dn
-		};
+		passage->verdict =
+			(struct b2b_verdict){ .reason = session->proven ? B2B_REASON_SIGN_IN_TOO_OLD
+									: B2B_REASON_POLICY_INVALID,
+					      .rule = passage->guest.dn };
 }
 
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)

@@ -69,10 +69,11 @@ enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_
 	if (place != B2B_RULE_NONE)
 		return b2b_error_set(error, "objectClass: only %s entry may have this name",
 				     kind_class(place));
-	return b2b_error_set(error,
-			     "objectClass: %s entry has no meaning here; the tenant entry is \"%s\", "
-			     "below it cn=default, and entries in cn=partners and cn=applications",
-			     kind_class(class), tenant->nbase.bv_val);
+	return b2b_error_set(
+		error,
+		"objectClass: %s entry has no meaning here; the tenant entry is \"%s\", "
+		"below it cn=default, and entries in cn=partners and cn=applications",
+		kind_class(class), tenant->nbase.bv_val);
 }
 
 enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_error *error)
@@ -100,9 +101,8 @@ static void warn_half_set(const struct b2b_rule *rule)
 {
 	static const char *const names[B2B_SCOPE_COUNT] = { "b2bCollabIn", "b2bCollabOut",
 							    "b2bDirectIn", "b2bDirectOut" };
-	const struct b2b_settings *settings = rule->kind == B2B_RULE_PARTNER
-						      ? &rule->u.partner.settings
-						      : &rule->u.defaults;
+	const struct b2b_settings *settings =
+		rule->kind == B2B_RULE_PARTNER ? &rule->u.partner.settings : &rule->u.defaults;
 
 	if (rule->kind != B2B_RULE_PARTNER && rule->kind != B2B_RULE_DEFAULT)
 		return;
@@ -135,8 +135,7 @@ static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_sna
 	if (kind == B2B_RULE_NONE)
 		return b2b_snapshot_without(snapshot, e->e_nname.bv_val);
 	if (b2b_rule_compile(kind, &source, &rule, &error) != B2B_OK)
-		Debug(LDAP_DEBUG_ANY,
-		      "b2b: policy entry \"%s\": %s: whom it governs is denied\n",
+		Debug(LDAP_DEBUG_ANY, "b2b: policy entry \"%s\": %s: whom it governs is denied\n",
 		      e->e_nname.bv_val, error.text);
 	if (!rule)
 		return NULL;
@@ -158,8 +157,7 @@ static int load_entry(Operation *op, SlapReply *rs)
 	struct load *load = op->o_callback->sc_private;
 
 	if (rs->sr_type == REP_SEARCH && load->snapshot) {
-		struct b2b_snapshot *next =
-			with_entry(load->tenant, load->snapshot, rs->sr_entry);
+		struct b2b_snapshot *next = with_entry(load->tenant, load->snapshot, rs->sr_entry);
 		b2b_snapshot_unref(&load->snapshot);
 		load->snapshot = next;
 	}
@@ -248,7 +246,8 @@ void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval 
 	if (!next) {
 		/* an old policy must not outlive its entry */
 		Debug(LDAP_DEBUG_ANY,
-		      "b2b: policy entry \"%s\" cannot be read (%d), or out of memory: every guest is "
+		      "b2b: policy entry \"%s\" cannot be read (%d), or out of memory: every guest "
+		      "is "
 		      "denied until policy is written again\n",
 		      ndn->bv_val, rc);
 		next = b2b_snapshot_new();

@@ -9,9 +9,9 @@
 /* Besides every attribute type with "password" or "passwd" in a name: Kerberos keys (RFC 4120
  * realms in LDAP), Samba's and Active Directory's hashes, Cyrus SASL secrets, pwdHistory of
  * draft-behera-ldap-password-policy. */
-static const char *const secrets[] = { "krbPrincipalKey", "krb5Key",	  "pwdHistory",
-				       "unicodePwd",	  "dBCSPwd",	  "ntPwdHistory",
-				       "lmPwdHistory",	  "ipaNTHash",	  "supplementalCredentials",
+static const char *const secrets[] = { "krbPrincipalKey",   "krb5Key",   "pwdHistory",
+				       "unicodePwd",        "dBCSPwd",   "ntPwdHistory",
+				       "lmPwdHistory",      "ipaNTHash", "supplementalCredentials",
 				       "ipaKrbPrincipalKey" };
 
 static bool is_secret_name(const char *name)

@@ -19,7 +19,7 @@ struct sweep {
 	struct found *found; /* newest first */
 	unsigned count, limit;
 	bool repair; /* only guests whose b2bNextDue is wrong */
-	ID last; /* the last entry found */
+	ID last;     /* the last entry found */
 	void *ctx;
 	OperationBuffer opbuf;
 	Connection conn;
@@ -133,8 +133,8 @@ static bool handle(struct sweep *sweep, struct berval *ndn)
 		return false;
 	int rc = b2b_keeper_write(sweep->op, sweep->tenant, &read, mods);
 	if (rc == LDAP_SUCCESS && off)
-		Debug(LDAP_DEBUG_STATS, "b2b: task guest=\"%s\" disabled reason=%s\n",
-		      ndn->bv_val, b2b_reason_name(reason));
+		Debug(LDAP_DEBUG_STATS, "b2b: task guest=\"%s\" disabled reason=%s\n", ndn->bv_val,
+		      b2b_reason_name(reason));
 	else if (rc != LDAP_SUCCESS && rc != LDAP_ASSERTION_FAILED && rc != LDAP_NO_SUCH_ATTRIBUTE)
 		Debug(LDAP_DEBUG_ANY, "b2b: task guest=\"%s\": not written (%d)\n", ndn->bv_val,
 		      rc);
