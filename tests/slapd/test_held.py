@@ -269,7 +269,7 @@ def test_entry_handed_over_while_home_is_asked(world, fake_home, change):
     """Set-up: a home server that takes its time to say yes.  Steps: while it does, the entry is
     handed to another person, or made anew.  Result: that yes was for somebody else: not in."""
     slow = fake_home("drip")
-    slow.drip_secs = 0.03
+    slow.drip_secs = 0.15  # two seconds for an answer
     tenant = f"slow-{change}"
     world.load(builders.partner_ldif(tenant, slow.uri))
     name = next(NAMES)
