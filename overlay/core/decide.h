@@ -33,7 +33,8 @@ enum b2b_reason {
 	B2B_REASON_SIGN_IN_TOO_OLD,
 	B2B_REASON_TLS_REQUIRED,
 	B2B_REASON_LABEL,
-	B2B_REASON_NONE, /* allowed */
+	B2B_REASON_BLOCKED, /* a conditional access policy that blocks without naming a network */
+	B2B_REASON_NONE,    /* allowed */
 	B2B_REASON_COUNT
 };
 const char *b2b_reason_name(enum b2b_reason reason); /* "partner-unknown", ...; "none" */
@@ -45,6 +46,20 @@ struct b2b_verdict {
 			     NULL where there is no such entry (partner-unknown: NULL) */
 	time_t until;     /* an allow holds at most until here (0: no bound from the clock) */
 	const char *half_set; /* DN of a partner whose setting has one half only, or NULL */
+	uint32_t label_cap;   /* of an allow: no label above this rank (B2B_RANK_UNKNOWN: no cap) */
+};
+
+/* What the guest's proof told.  Zeroed: nothing. */
+struct b2b_sign_in {
+	time_t when; /* when the guest was last seen in person; 0: unknown */
+	bool mfa, compliant_device, hybrid_joined; /* home's word, which counts where trusted */
+	bool own_mfa;                              /* a one-time password of ours was right */
+};
+
+enum b2b_stage {
+	B2B_STAGE_SIGNED_IN = 0, /* all circumstances are those of the guest; all is judged */
+	B2B_STAGE_BEFORE_PROOF,  /* what only a proof can show is not held against the guest */
+	B2B_STAGE_ELSEWHERE,     /* nor is where the guest comes from: it is another that asks */
 };
 
 /* The circumstances of one decision. */
@@ -55,11 +70,17 @@ struct b2b_context {
 	const struct b2b_str *home_groups; /* what home says, where home says it */
 	size_t home_group_count;
 	bool home_groups_known; /* false: who might be in a blocked group is taken to be in it */
+	enum b2b_stage stage;
+	struct b2b_sign_in sign_in;
+	struct b2b_addr peer; /* not set: in every included network and in no excluded one */
+	unsigned ssf;         /* security strength factor of the connection, 0: none */
+	bool is_protected;    /* TLS, ldapi or a SASL layer */
 };
 
 /*
  * Decides.  app: a B2B_RULE_APP of the snapshot, or NULL for the application "directory".
- * Order: guest record (enabled, redeemed, valid, reviewed), tenant policy, assignment.
+ * Order: guest record (enabled, redeemed, valid, reviewed), tenant policy, assignment, conditional
+ * access.
  * A guest that has not redeemed passes "redeemed" where the partner (else the default) has
  * automatic redemption: its first proof redeems.  Under 200 ns with 10,000 partners and 1,000
  * applications.  Any thread.
@@ -73,8 +94,26 @@ enum b2b_reason b2b_decide_record(const struct b2b_guest *guest,
 				  const struct b2b_tenant_policy *tenant, time_t now);
 
 /* Whether an entry with this label (empty: none) may be seen: its rank must not exceed the
- * guest's clearance (absent: the lowest) nor the application's b2bAppMaxLabel (absent: no cap). */
+ * guest's clearance (absent: the lowest) nor the application's b2bAppMaxLabel (absent: no cap) nor
+ * cap, the label_cap of the verdict. */
 bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
-		      const struct b2b_rule *app, struct b2b_str label);
+		      const struct b2b_rule *app, uint32_t cap, struct b2b_str label);
+
+/* Conditional access by itself, policy by policy, for reportOnly and for those who explain. */
+struct b2b_access_finding {
+	bool applies;     /* its conditions are met; false also for a policy that is disabled */
+	unsigned missing; /* bits of enum b2b_ca_grant that were asked for and not shown */
+	enum b2b_reason
+		reason; /* what it denies with; B2B_REASON_NONE: satisfied, or not applying */
+	time_t until;   /* a satisfied one holds until here; 0: no bound */
+};
+/* policy: a B2B_RULE_ACCESS of the snapshot; its state is not looked at, save that a disabled one
+ * never applies.  An invalid one applies to everybody and denies, unless its state could be read and
+ * is not enabled. */
+struct b2b_access_finding b2b_access_judge(const struct b2b_snapshot *snapshot,
+					   const struct b2b_rule *policy,
+					   const struct b2b_guest *guest,
+					   const struct b2b_rule *app,
+					   const struct b2b_context *context);
 
 #endif

@@ -9,6 +9,8 @@
 #include "base.h"
 #include "text.h"
 
+struct b2b_jwks; /* jose.h */
+
 enum b2b_access { /* what a half of a setting says; zero: it is not set */
 		  B2B_ACCESS_UNSET = 0,
 		  B2B_ACCESS_ALLOWED,
@@ -57,6 +59,33 @@ enum b2b_idp { /* bits */
 	       B2B_IDP_PASSCODE = 8,
 };
 
+struct b2b_claim { /* "name=value"; true, false and numbers are compared as JSON writes them */
+	char *name;
+	char *value; /* in one block with name */
+};
+
+struct b2b_claims {
+	struct b2b_claim *list;
+	size_t count;
+};
+
+/* What a partner's tokens must be like (token.h). */
+struct b2b_token_settings {
+	char *issuer;     /* or NULL: no token of this partner is right */
+	char **audiences; /* b2bAudience */
+	size_t audience_count;
+	struct b2b_jwks *keys;    /* or NULL: none */
+	unsigned algs;            /* bits of enum b2b_alg; all where the entry says nothing */
+	char *subject_claim;      /* "sub" where the entry says nothing */
+	char *groups_claim;       /* "groups" where the entry says nothing */
+	struct b2b_claims tenant; /* every name must be there with one of its values */
+	/* Any of them is enough.  mfa has amr=mfa,
+	 * amr=http://schemas.microsoft.com/claims/multipleauthn and
+	 * acr=https://refeds.org/profile/mfa where the entry says nothing. */
+	struct b2b_claims mfa, compliant_device, hybrid_joined;
+	bool once;
+};
+
 struct b2b_partner {
 	char *tenant_id; /* lower case */
 	struct b2b_settings settings;
@@ -67,6 +96,7 @@ struct b2b_partner {
 	char *home_bind_dn; /* pattern or NULL */
 	bool home_start_tls;
 	char *home_ca_file; /* or NULL */
+	struct b2b_token_settings token;
 };
 
 struct b2b_app {
@@ -87,6 +117,8 @@ struct b2b_app {
 	char *max_label; /* or NULL */
 };
 
+enum b2b_user_type { B2B_USER_GUEST = 0, B2B_USER_MEMBER };
+
 enum b2b_guest_access { B2B_SEES_RESTRICTED = 0, B2B_SEES_LIMITED, B2B_SEES_MEMBER };
 
 struct b2b_tenant_policy {
@@ -96,9 +128,48 @@ struct b2b_tenant_policy {
 	unsigned invitation_lifetime_days, delete_grace_days, inactivity_days;
 	enum b2b_guest_access guest_access; /* limited where the entry says nothing */
 	bool require_tls;                   /* true where the entry says nothing */
+	char *terms_version;                /* or NULL: nobody can have accepted it */
 	char **labels;                      /* lowest first */
 	size_t label_count;
 	char *default_label; /* or NULL: the lowest */
+};
+
+enum b2b_ca_state { B2B_CA_ENABLED = 0, B2B_CA_REPORT_ONLY, B2B_CA_DISABLED };
+
+enum b2b_ca_grant { /* bits */
+		    B2B_GRANT_BLOCK = 1,
+		    B2B_GRANT_MFA = 2,
+		    B2B_GRANT_COMPLIANT_DEVICE = 4,
+		    B2B_GRANT_HYBRID_JOINED = 8,
+		    B2B_GRANT_TERMS = 16,
+		    B2B_GRANT_TLS = 32,
+};
+
+struct b2b_names { /* plain names, or normalised DNs sorted by strcmp */
+	char **list;
+	size_t count;
+};
+
+struct b2b_networks {
+	struct b2b_cidr *list;
+	size_t count;
+};
+
+/* A conditional access policy; decide.h judges by it. */
+struct b2b_access_policy {
+	enum b2b_ca_state state;
+	struct b2b_names include_partners, exclude_partners;
+	struct b2b_names include_guests, exclude_guests; /* DNs */
+	unsigned include_types, exclude_types;           /* bits: 1 << enum b2b_user_type */
+	struct b2b_names include_apps, exclude_apps;
+	bool all_apps; /* AllApplications among the included, or none */
+	struct b2b_networks include_networks, exclude_networks;
+	unsigned below_ssf; /* 0: whatever the strength */
+	unsigned grants;
+	bool any_grant;              /* OR */
+	unsigned sign_in_secs;       /* 0: no bound */
+	char *max_label;             /* or NULL */
+	_Atomic uint64_t would_deny; /* sign-ins that it would have denied while reportOnly */
 };
 
 enum b2b_rule_kind {
@@ -106,7 +177,8 @@ enum b2b_rule_kind {
 	B2B_RULE_TENANT,
 	B2B_RULE_DEFAULT,
 	B2B_RULE_PARTNER,
-	B2B_RULE_APP
+	B2B_RULE_APP,
+	B2B_RULE_ACCESS
 };
 
 /* One compiled policy entry.  Immutable once made; shared by snapshots. */
@@ -120,6 +192,7 @@ struct b2b_rule {
 		struct b2b_settings defaults;
 		struct b2b_partner partner;
 		struct b2b_app app;
+		struct b2b_access_policy access;
 	} u;
 	struct b2b_error error; /* why it is invalid; last, out of the decision's way */
 };
@@ -137,7 +210,10 @@ struct b2b_rule {
  * bind name pattern, boolean, number; ldap among b2bIdp without b2bHomeUri; plain ldap:// without
  * StartTLS to a host that is not loopback; a CA file without an absolute path; a label order with
  * a duplicate or with a prefix missing, a default label out of order; an application without
- * b2bAppId and with several cn; any value with a NUL byte or that is empty.
+ * b2bAppId and with several cn; a key set that b2b_jwks_parse refuses, an algorithm that is not
+ * ours, a claim that is not name=value; a conditional access policy without a state, without a
+ * grant, frequency or label, or with block beside another grant; any value with a NUL byte or that
+ * is empty.
  */
 enum b2b_err b2b_rule_compile(enum b2b_rule_kind kind, const struct b2b_source *source,
 			      struct b2b_rule **rule_r, struct b2b_error *error);

@@ -13,8 +13,12 @@ void b2b_policy_read_settings(struct b2b_reader *reader, struct b2b_settings *se
 void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy *tenant);
 void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *partner);
 void b2b_policy_read_app(struct b2b_reader *reader, struct b2b_app *app);
+void b2b_policy_read_token(struct b2b_reader *reader, struct b2b_token_settings *token);
+void b2b_policy_read_access(struct b2b_reader *reader, struct b2b_access_policy *access);
 
 void b2b_policy_free_settings(struct b2b_settings *settings);
+void b2b_policy_free_token(struct b2b_token_settings *token);
+void b2b_policy_free_access(struct b2b_access_policy *access);
 /* Reads a text and puts it in lower case (ASCII). */
 bool b2b_policy_read_id(struct b2b_reader *reader, enum b2b_attr attr, char **id_r);
 

@@ -37,6 +37,15 @@ const struct b2b_rule *b2b_snapshot_rule(const struct b2b_snapshot *snapshot, co
 /* The application whose service account has this normalised DN.  Hashed. */
 const struct b2b_rule *b2b_snapshot_app_by_service(const struct b2b_snapshot *snapshot,
 						   struct b2b_str service_ndn);
+/* The application that a token's audience stands for (b2bAppAudience), byte by byte.  Hashed. */
+const struct b2b_rule *b2b_snapshot_app_by_audience(const struct b2b_snapshot *snapshot,
+						    struct b2b_str audience);
+/* The index-th partner, by DN, whose b2bIssuer this is, byte by byte; NULL past the last.  Invalid
+ * ones are among them. */
+const struct b2b_rule *b2b_snapshot_partner_by_issuer(const struct b2b_snapshot *snapshot,
+						      struct b2b_str issuer, size_t index);
+/* The index-th conditional access policy by DN, invalid ones among them; NULL past the last. */
+const struct b2b_rule *b2b_snapshot_access_at(const struct b2b_snapshot *snapshot, size_t index);
 const struct b2b_rule *b2b_snapshot_app_by_id(const struct b2b_snapshot *snapshot,
 					      struct b2b_str id);
 /* index from 0; NULL past the last. */
@@ -53,8 +62,9 @@ const struct b2b_rule *b2b_snapshot_app(const struct b2b_snapshot *snapshot,
 					const struct b2b_door *door);
 
 /* Refuses a rule that claims what another rule of the snapshot (with another dn) has: an
- * application's id, service DN, listener or (the very same) network; a partner's tenant id; being
- * the tenant or the default policy. */
+ * application's id, service DN, listener, audience or (the very same) network; a partner's tenant
+ * id; an issuer of another partner, unless a claim of the same name with other values
+ * (b2bTenantClaim) surely tells the two apart; being the tenant or the default policy. */
 enum b2b_err b2b_snapshot_conflict(const struct b2b_snapshot *snapshot, const struct b2b_rule *rule,
 				   struct b2b_error *error);
 
