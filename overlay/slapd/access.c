@@ -39,7 +39,8 @@ static bool label_permits(const struct b2b_passage *p, Entry *e)
 	bool permits = !p->app_dn || app; /* the application is gone: nothing is known */
 
 	source.value(e, B2B_ATTR_LABEL, 0, &label);
-	permits = permits && b2b_decide_label(snapshot, &p->guest, app, label);
+	permits =
+		permits && b2b_decide_label(snapshot, &p->guest, app, p->verdict.label_cap, label);
 	b2b_snapshot_unref(&snapshot);
 	return permits;
 }
@@ -80,9 +81,11 @@ static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
 	const struct b2b_rule *app = b2b_snapshot_app_by_service(snapshot, b2b_map_str(&p->ndn));
 	if (app) {
 		struct b2b_source source = b2b_map_source(e);
+		struct b2b_context context = b2b_map_context(op, B2B_STAGE_ELSEWHERE);
 
 		b2b_guest_parse(&source, &guest, NULL);
-		sees = b2b_passage_decide(op, tenant, snapshot, &guest, app).effect == B2B_ALLOW;
+		sees = b2b_passage_decide(op, tenant, snapshot, &guest, app, &context).effect ==
+		       B2B_ALLOW;
 	}
 	b2b_snapshot_unref(&snapshot);
 	return sees;
@@ -145,11 +148,24 @@ bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant)
 	return may;
 }
 
+/* One-time password secrets are nobody's to read, the rootdn's neither; servers that follow this one
+ * (RFC 4533) get them if they may manage them. */
+static bool is_secret(Operation *op, Entry *e, AttributeDescription *desc, slap_access_t access)
+{
+	if (desc != b2b_ad[B2B_ATTR_TOTP_SECRET] || ACL_LEVEL(access) > ACL_READ)
+		return false;
+	if (op->o_tag != LDAP_REQ_SEARCH || op->o_sync <= SLAP_CONTROL_IGNORED)
+		return true;
+	return !access_allowed(op, e, desc, NULL, ACL_MANAGE, NULL);
+}
+
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
 		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp)
 {
 	struct b2b_passage here, *p;
 
+	if (is_secret(op, e, desc, access))
+		return 0;
 	/* no password of ours and no SASL mapping makes anybody a guest */
 	if (op->o_tag == LDAP_REQ_BIND || op->o_is_auth_check)
 		return b2b_tenants && b2b_map_is_guest(e) ? 0 : SLAP_CB_CONTINUE;

@@ -5,6 +5,10 @@
  */
 #include "glue.h"
 
+#include <ac/errno.h>
+
+#include <openssl/crypto.h>
+
 enum {
 	CFG_BASE = 1,
 	CFG_KEY_FILE,
@@ -63,7 +67,7 @@ static ConfigTable b2b_options[] = {
 	  ARG_STRING | ARG_QUOTE | ARG_MAGIC | CFG_KEY_FILE,
 	  configure,
 	  "( " B2B_OID ".5.4 NAME 'olcB2bKeyFile' "
-	  "DESC 'Signing key of the tenant, PEM' "
+	  "DESC 'Private key of the tenant, PEM: one-time password secrets are sealed with it' "
 	  "EQUALITY caseExactMatch SYNTAX OMsDirectoryString SINGLE-VALUE )",
 	  NULL,
 	  { .v_int = 0 } },
@@ -159,6 +163,42 @@ void b2b_config_derive_base(struct b2b_tenant *tenant)
 	build_new_dn(&tenant->nbase, &tenant->be->be_nsuffix[0], &cn, NULL);
 }
 
+#define KEY_FILE_MAX 65536
+
+/* The whole file into text_r, which the caller wipes; false: errno says why. */
+static bool read_key_file(const char *path, char text_r[KEY_FILE_MAX], size_t *bytes_r)
+{
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		return false;
+	*bytes_r = fread(text_r, 1, KEY_FILE_MAX, file);
+	bool whole = !ferror(file);
+	fclose(file);
+	return whole;
+}
+
+void b2b_config_load_key(struct b2b_tenant *tenant)
+{
+	struct b2b_error error = { "" };
+	char *text;
+	size_t bytes = 0;
+
+	b2b_seal_free(&tenant->seal);
+	if (!tenant->key_file)
+		return;
+	text = ch_malloc(KEY_FILE_MAX);
+	if (!read_key_file(tenant->key_file, text, &bytes))
+		b2b_error_set(&error, "%s", strerror(errno));
+	else
+		b2b_seal_new((struct b2b_str){ text, bytes }, &tenant->seal, &error);
+	OPENSSL_cleanse(text, KEY_FILE_MAX);
+	ch_free(text);
+	if (!tenant->seal)
+		Debug(LDAP_DEBUG_ANY, "b2b: b2b-key-file \"%s\": %s: nothing is sealed or opened\n",
+		      tenant->key_file, error.text);
+}
+
 /* What runs must follow what was configured; the pool is paused. */
 static int follow_configuration(struct b2b_tenant *tenant, int type)
 {
@@ -177,6 +217,9 @@ static int follow_configuration(struct b2b_tenant *tenant, int type)
 	case CFG_TIMEOUT:
 	case CFG_CONCURRENCY:
 		b2b_homes_set_limits(tenant->homes, &limits);
+		return 0;
+	case CFG_KEY_FILE:
+		b2b_config_load_key(tenant);
 		return 0;
 	default:
 		return 0;

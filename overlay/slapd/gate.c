@@ -128,6 +128,7 @@ static bool is_guest_operation(Operation *op)
 	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
 	static const struct berval cancel = BER_BVC(LDAP_EXOP_CANCEL);
 	static const struct berval starttls = BER_BVC(LDAP_EXOP_START_TLS);
+	static const struct berval totp = BER_BVC(B2B_OID ".3.7");
 
 	switch (op->o_tag) {
 	case LDAP_REQ_SEARCH:
@@ -135,7 +136,7 @@ static bool is_guest_operation(Operation *op)
 		return true;
 	case LDAP_REQ_EXTENDED:
 		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
-		       bvmatch(&op->ore_reqoid, &starttls);
+		       bvmatch(&op->ore_reqoid, &starttls) || bvmatch(&op->ore_reqoid, &totp);
 	default:
 		return false;
 	}
@@ -153,11 +154,11 @@ static int refuse(Operation *op, SlapReply *rs, int err, const char *text)
 
 static int refuse_verdict(Operation *op, SlapReply *rs, const struct b2b_passage *passage)
 {
-	char text[64];
+	char text[B2B_ANSWER_SIZE];
 
 	b2b_map_log_denial(op, &passage->guest, passage->app_id, &passage->verdict);
-	snprintf(text, sizeof(text), "b2b: %s", b2b_reason_name(passage->verdict.reason));
-	return refuse(op, rs, LDAP_UNWILLING_TO_PERFORM, text);
+	b2b_map_answer(passage->verdict.reason, text);
+	return refuse(op, rs, b2b_map_code(passage->verdict.reason), text);
 }
 
 /* Whether op may add an entry where its own stands, or take that one away. */
@@ -247,7 +248,8 @@ static bool is_guest_by_sasl(Operation *op)
 {
 	struct b2b_tenant *tenant;
 
-	if (op->orb_method != LDAP_AUTH_SASL || BER_BVISEMPTY(&op->orb_edn))
+	if (op->orb_method != LDAP_AUTH_SASL || BER_BVISEMPTY(&op->orb_edn) ||
+	    b2b_session_is_proving(op))
 		return false;
 	tenant = b2b_tenant_of(&op->orb_edn);
 	return tenant && b2b_session_is_guest(op, tenant, &op->orb_edn);
@@ -280,7 +282,10 @@ static int gate_bind(Operation *op, SlapReply *rs)
 	cb->sc_response = bind_response;
 	cb->sc_next = op->o_callback;
 	op->o_callback = cb;
-	return SLAP_CB_CONTINUE;
+	if (b2b_oauth_is_here(op))
+		return b2b_oauth_bind(op, rs);
+	b2b_oauth_forget(op);
+	return op->orb_method == LDAP_AUTH_SIMPLE ? b2b_bearer_gate(op, rs) : SLAP_CB_CONTINUE;
 }
 
 /* --- life --- */
@@ -318,6 +323,8 @@ static int gate_db_open(BackendDB *be, ConfigReply *cr)
 {
 	if (slapMode & SLAP_TOOL_MODE)
 		return 0;
+	if (!gate_is_open)
+		b2b_oauth_announce(true);
 	gate_is_open = true;
 	return b2b_session_open();
 }
@@ -334,6 +341,8 @@ static int gate_db_close(BackendDB *be, ConfigReply *cr)
 	if (gate_is_open && b2b_tenants && !slapd_shutdown)
 		Debug(LDAP_DEBUG_ANY, "b2b: the gate was taken away: databases with overlay b2b "
 				      "serve their rootdn alone\n");
+	if (gate_is_open)
+		b2b_oauth_announce(false);
 	gate_is_open = false;
 	b2b_session_close();
 	if (paused)

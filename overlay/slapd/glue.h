@@ -23,7 +23,11 @@
 
 #include "../core/decide.h"
 #include "../core/guest.h"
+#include "../core/jose.h"
+#include "../core/replay.h"
+#include "../core/seal.h"
 #include "../core/snapshot.h"
+#include "../core/token.h"
 #include "home.h"
 
 #define B2B_OID "2.25.197761738801757102242170991844305268053" /* as in schema/b2b.schema */
@@ -39,11 +43,13 @@ struct b2b_tenant {
 	unsigned sweep_interval_secs, sweep_batch;
 	unsigned home_timeout_secs, home_concurrency;
 	char *key_file;
+	struct b2b_seal *seal; /* of key_file; NULL: none is configured, or it cannot be used */
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
+	struct b2b_replay *replay; /* tokens of partners with b2bTokenOnce that were used */
 	struct re_s *task;
 	_Atomic bool repaired; /* no guest has a wrong b2bNextDue, as far as the task knows */
 	bool incomplete;       /* the policy published is not all there is; under policy_mutex */
@@ -87,6 +93,8 @@ int b2b_tenant_refuse(Operation *op, SlapReply *rs, int err, const char *text);
 int b2b_config_register(BackendInfo *bi);
 void b2b_config_default(struct b2b_tenant *tenant);
 void b2b_config_derive_base(struct b2b_tenant *tenant);
+/* Reads the key file again; what is wrong with it is logged. */
+void b2b_config_load_key(struct b2b_tenant *tenant);
 struct b2b_homes_limits b2b_config_home_limits(const struct b2b_tenant *tenant);
 
 /* policy.c: reads policy entries into snapshots */
@@ -132,6 +140,7 @@ void b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 		       Modifications **mods);
 /* Appends a server's own change; a NULL value deletes the attribute if it is there. */
 void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value);
+void b2b_record_set_bytes(Modifications **mods, enum b2b_attr attr, const struct berval *value);
 void b2b_record_set_time(Modifications **mods, enum b2b_attr attr, time_t when);
 /* Moves b2bNextDue to due (0: away) if it does not stand there; the old value is deleted by value,
  * so that of several servers one succeeds. */
@@ -160,7 +169,8 @@ bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, E
 /* map.c: the translator */
 int b2b_map_register_schema(void);
 extern AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
-extern ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app;
+extern ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app,
+	*b2b_oc_access;
 /* The core's view of an entry; borrowed.  DN-valued attributes are given normalised. */
 struct b2b_source b2b_map_source(Entry *e);
 bool b2b_map_is_guest(Entry *e);
@@ -170,6 +180,8 @@ void b2b_map_guest(Operation *op, Entry *e, struct b2b_guest *guest_r);
 struct b2b_door b2b_map_door(Operation *op, const struct berval *service_ndn);
 /* TLS, ldapi, or a SASL security layer. */
 bool b2b_map_is_protected(Operation *op);
+/* What op itself says of the circumstances: time, and at other stages than ELSEWHERE the connection. */
+struct b2b_context b2b_map_context(Operation *op, enum b2b_stage stage);
 static inline struct b2b_str b2b_map_str(const struct berval *bv)
 {
 	return (struct b2b_str){ bv->bv_val, bv->bv_len };
@@ -178,11 +190,27 @@ static inline struct b2b_str b2b_map_str(const struct berval *bv)
 void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char *app_id,
 			const struct b2b_verdict *verdict);
 const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
+/* What the client hears of a denial once the proof was right: the code, and "b2b: <reason>". */
+int b2b_map_code(enum b2b_reason reason);
+#define B2B_ANSWER_SIZE 64
+void b2b_map_answer(enum b2b_reason reason, char text_r[B2B_ANSWER_SIZE]);
 /* NUL-terminated copy in op's memory. */
 const char *b2b_map_copy(Operation *op, const char *text);
-/* What a proof from home is about, in op's memory: this very entry, its home tenant and subject.
+struct b2b_str b2b_map_copy_str(Operation *op, struct b2b_str value);
+/* Whom a proof from home is about, in op's memory: this very entry, its home tenant and subject.
  * An entry that was made anew, or handed to another person, gives another one. */
-struct berval b2b_map_proof(Operation *op, Entry *e);
+struct berval b2b_map_person(Operation *op, Entry *e);
+
+/* What a guest's proof told, for as long as the guest stays bound. */
+struct b2b_proof {
+	enum b2b_idp kind;
+	struct berval person; /* whom it is about (b2b_map_person) */
+	struct berval app_dn; /* the application a token's audience stands for; BVNULL: none */
+	struct b2b_sign_in sign_in;
+	bool groups_known;
+	struct b2b_str *groups;
+	size_t group_count;
+};
 
 /* session.c: who is bound on a connection */
 enum b2b_who { B2B_WHO_UNKNOWN = 0, B2B_WHO_OTHER, B2B_WHO_GUEST };
@@ -199,12 +227,21 @@ void b2b_session_close(void);
 void b2b_session_guests_changed(void);
 /* Who op->o_ndn is.  Looks an entry up at most once per bind and change. */
 void b2b_session_find(Operation *op, struct b2b_session *session_r);
-/* Notes that the bind under way was proved at home, and what that proof is about (b2b_map_proof);
- * then, when a bind succeeded, who it was. */
-void b2b_session_proved(Operation *op, const struct berval *proof);
+/* Notes that the bind under way was proved at home (copied); then, when a bind succeeded, who it
+ * was. */
+void b2b_session_proved(Operation *op, const struct b2b_proof *proof);
 void b2b_session_bound(Operation *op, const struct berval *ndn);
-/* Whether who is bound here proved this. */
-bool b2b_session_has_proved(Operation *op, const struct berval *proof);
+/* Whether the bind under way was proved at home. */
+bool b2b_session_is_proving(Operation *op);
+/* Whether who is bound here proved to be this person, and how; in op's memory. */
+bool b2b_session_proof(Operation *op, const struct berval *person, struct b2b_proof *proof_r);
+/* What a SASL bind that is not over will end with; one a connection, taken away by the taking. */
+struct b2b_ending {
+	int err; /* LDAP_SUCCESS: there is none */
+	char text[B2B_ANSWER_SIZE];
+};
+void b2b_session_put_ending(Operation *op, const struct b2b_ending *ending);
+struct b2b_ending b2b_session_take_ending(Operation *op);
 /* The service account bound on this connection before, in op's memory. */
 void b2b_session_service(Operation *op, struct berval *service_ndn_r);
 /* Whether ndn is the service account of an application of any tenant. */
@@ -234,10 +271,14 @@ struct b2b_passage *b2b_passage_enter(Operation *op);
 /* NULL unless the operation passed the gate under the name it runs under now: slapd's overlays
  * run operations of one identity with the o_extra of another (syncprov's persist phase). */
 struct b2b_passage *b2b_passage_find(Operation *op);
-/* Decides about a guest of tenant at this moment; the verdict borrows from snapshot and guest. */
+/* Decides about a guest of tenant, in circumstances to which it adds whether the guest is assigned;
+ * the verdict borrows from snapshot and guest. */
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 				      const struct b2b_snapshot *snapshot,
-				      const struct b2b_guest *guest, const struct b2b_rule *app);
+				      const struct b2b_guest *guest, const struct b2b_rule *app,
+				      struct b2b_context *context);
+/* The circumstances of a guest that gave this proof (NULL: none). */
+struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof);
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 
@@ -263,6 +304,86 @@ bool b2b_gate_pause(BackendDB *be);
 
 /* bind.c */
 int b2b_bind(Operation *op, SlapReply *rs);
+
+/* bearer.c: a bind's token, verified before anybody knows whose name it is given for */
+struct b2b_bearer {
+	OpExtra extra;
+	bool right;                /* the rest is filled in only if it is */
+	struct b2b_tenant *tenant; /* whose partner it is from */
+	struct b2b_str tenant_id;  /* the partner's; all strings in op's memory */
+	struct b2b_str subject, email, id;
+	time_t expires;
+	bool once;
+	struct b2b_str code; /* six digits that came with it, or empty */
+	struct b2b_proof proof;
+};
+/* Verifies text against one tenant (NULL: all open ones, of which exactly one must believe it), with
+ * six digits behind it or without.  What is wrong is logged, nothing of the text. */
+void b2b_bearer_verify(Operation *op, struct b2b_tenant *only, struct b2b_str text,
+		       struct b2b_bearer *token_r);
+/* The guest whose token it is, in op's memory; BVNULL: none, or more than one. */
+void b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *token, struct berval *dn_r,
+			   struct berval *ndn_r);
+/* Whether guest and token are one person: the subject, or an invitation to the verified mail. */
+bool b2b_bearer_is_of(const struct b2b_bearer *token, const struct b2b_guest *guest, Entry *e);
+/* For simple binds at the gate.  SLAP_CB_CONTINUE: the bind goes on, with the token at hand if the
+ * password is one. */
+int b2b_bearer_gate(Operation *op, SlapReply *rs);
+/* What b2b_bearer_gate found; NULL: the password is no token. */
+const struct b2b_bearer *b2b_bearer_here(Operation *op);
+
+/* admit.c: from a proof to a guest that is in, or to the word that it is not */
+struct b2b_admission {
+	struct b2b_tenant *tenant;      /* a reference of the caller's */
+	struct berval ndn;              /* whose entry it is */
+	const struct b2b_bearer *token; /* NULL: the proof is another one */
+	struct b2b_snapshot *snapshot;  /* reference; b2b_admission_clear releases it */
+	struct b2b_guest guest;
+	struct b2b_door door;
+	const struct b2b_rule *app, *partner;
+	bool has_totp;
+	struct berval person; /* whom the proof is about; BVNULL before the first reading */
+	char *home_name;      /* for a proof by the home directory: its name there, or NULL */
+};
+/* Reads guest, policy and circumstances of this moment.  False: it is no guest (any more), or another
+ * person's. */
+bool b2b_admission_read(Operation *op, struct b2b_admission *admission);
+void b2b_admission_clear(struct b2b_admission *admission);
+/* Decides in these circumstances. */
+struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *admission,
+					struct b2b_context *context);
+/* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
+int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
+		       const struct b2b_verdict *verdict);
+/* The proof was right: reads and judges once more (home may have been asked at leisure), wants a
+ * one-time password of ours where policy does, lets in.  code: what came with the proof, or empty.
+ * Answers an LDAP code; text_r is empty or what to say. */
+int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
+			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
+/* All of it for a token that is right. */
+int b2b_admission_by_token(Operation *op, const struct b2b_bearer *token, const struct berval *ndn,
+			   char text_r[B2B_ANSWER_SIZE]);
+
+/* oauth.c: SASL OAUTHBEARER (RFC 7628), by the gate */
+/* Ends what an unfinished OAUTHBEARER bind left on the connection; for every other bind. */
+void b2b_oauth_forget(Operation *op);
+bool b2b_oauth_is_here(Operation *op);
+int b2b_oauth_bind(Operation *op, SlapReply *rs);
+void b2b_oauth_announce(bool on);
+
+/* totp.c: one-time passwords of ours (RFC 6238) */
+enum b2b_totp_answer { B2B_TOTP_WRONG = 0, B2B_TOTP_RIGHT };
+/* Uses a code up, if it is right; counts it, if it is not.  The guest's proof at home must have been
+ * right before. */
+enum b2b_totp_answer b2b_totp_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+				  struct b2b_str code);
+/* Whether a code would be right now; uses nothing up. */
+bool b2b_totp_fits(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+		   struct b2b_str code);
+int b2b_totp_register(void);
+#define B2B_TOTP_DIGITS 6
+/* Whether text ends in six digits; they and what stands before them. */
+bool b2b_totp_split(struct b2b_str text, struct b2b_str *rest_r, struct b2b_str *code_r);
 
 /* task.c */
 int b2b_task_start(struct b2b_tenant *tenant);

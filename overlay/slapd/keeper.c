@@ -142,7 +142,8 @@ static bool has_policy_class(Entry *e)
 {
 	return is_entry_objectclass(e, b2b_oc_tenant, 0) ||
 	       is_entry_objectclass(e, b2b_oc_default, 0) ||
-	       is_entry_objectclass(e, b2b_oc_partner, 0) || is_entry_objectclass(e, b2b_oc_app, 0);
+	       is_entry_objectclass(e, b2b_oc_partner, 0) ||
+	       is_entry_objectclass(e, b2b_oc_app, 0) || is_entry_objectclass(e, b2b_oc_access, 0);
 }
 
 static struct b2b_record_change record_change(Operation *op, struct b2b_snapshot *snapshot)

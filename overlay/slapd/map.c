@@ -10,7 +10,8 @@
 #include "schema.inc"
 
 AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
-ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app;
+ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app,
+	*b2b_oc_access;
 
 static int find_descriptions(void)
 {
@@ -29,7 +30,9 @@ static int find_descriptions(void)
 	b2b_oc_default = oc_find("b2bDefaultPolicy");
 	b2b_oc_partner = oc_find("b2bPartner");
 	b2b_oc_app = oc_find("b2bApplication");
-	return !(b2b_oc_guest && b2b_oc_tenant && b2b_oc_default && b2b_oc_partner && b2b_oc_app);
+	b2b_oc_access = oc_find("b2bAccessPolicy");
+	return !(b2b_oc_guest && b2b_oc_tenant && b2b_oc_default && b2b_oc_partner && b2b_oc_app &&
+		 b2b_oc_access);
 }
 
 int b2b_map_register_schema(void)
@@ -98,7 +101,7 @@ static void *op_memory(Operation *op, const void *bytes, size_t length)
 	return copy;
 }
 
-static struct b2b_str op_str(Operation *op, struct b2b_str value)
+struct b2b_str b2b_map_copy_str(Operation *op, struct b2b_str value)
 {
 	if (!value.s)
 		return value;
@@ -114,9 +117,10 @@ void b2b_map_guest(Operation *op, Entry *e, struct b2b_guest *guest_r)
 		Debug(LDAP_DEBUG_ANY, "%s b2b: guest=\"%s\": %s\n", op->o_log_prefix,
 		      e->e_nname.bv_val, error.text);
 	guest_r->dn = op_memory(op, e->e_nname.bv_val, e->e_nname.bv_len);
-	guest_r->home_tenant = op_str(op, guest_r->home_tenant);
-	guest_r->home_subject = op_str(op, guest_r->home_subject);
-	guest_r->clearance = op_str(op, guest_r->clearance);
+	guest_r->home_tenant = b2b_map_copy_str(op, guest_r->home_tenant);
+	guest_r->home_subject = b2b_map_copy_str(op, guest_r->home_subject);
+	guest_r->clearance = b2b_map_copy_str(op, guest_r->clearance);
+	guest_r->terms_accepted = b2b_map_copy_str(op, guest_r->terms_accepted);
 }
 
 /* "IP=127.0.0.1:389" or "IP=[::1]:389"; anything else (PATH=) has no address. */
@@ -175,6 +179,32 @@ bool b2b_map_is_protected(Operation *op)
 	return conn->c_sasl_ssf > 1; /* 1 is integrity alone */
 }
 
+struct b2b_context b2b_map_context(Operation *op, enum b2b_stage stage)
+{
+	struct b2b_context context = { .now = slap_get_time(),
+				       .scope = B2B_COLLAB_IN,
+				       .stage = stage };
+	Connection *conn = op->o_conn;
+
+	if (stage == B2B_STAGE_ELSEWHERE || !conn || conn->c_conn_idx < 0)
+		return context;
+	context.peer = peer_address(&conn->c_peer_name);
+	context.ssf = conn->c_ssf;
+	context.is_protected = b2b_map_is_protected(op);
+	return context;
+}
+
+int b2b_map_code(enum b2b_reason reason)
+{
+	return reason == B2B_REASON_MFA_REQUIRED ? LDAP_STRONG_AUTH_REQUIRED
+						 : LDAP_UNWILLING_TO_PERFORM;
+}
+
+void b2b_map_answer(enum b2b_reason reason, char text_r[B2B_ANSWER_SIZE])
+{
+	snprintf(text_r, B2B_ANSWER_SIZE, "b2b: %s", b2b_reason_name(reason));
+}
+
 const char *b2b_map_app_id(const struct b2b_rule *app)
 {
 	return app ? app->u.app.id : "directory";
@@ -198,7 +228,7 @@ const char *b2b_map_copy(Operation *op, const char *text)
 	return op_memory(op, text, strlen(text));
 }
 
-struct berval b2b_map_proof(Operation *op, Entry *e)
+struct berval b2b_map_person(Operation *op, Entry *e)
 {
 	static const enum b2b_attr attrs[] = { B2B_ATTR_HOME_TENANT, B2B_ATTR_HOME_SUBJECT };
 	struct b2b_source source = b2b_map_source(e);

@@ -27,7 +27,7 @@ __attribute__((visibility("default"))) int init_module(int argc, char *argv[])
 {
 	if (!version_fits())
 		return 1;
-	if (b2b_map_register_schema() || b2b_gate_register())
+	if (b2b_map_register_schema() || b2b_totp_register() || b2b_gate_register())
 		return 1;
 	return b2b_tenant_register();
 }

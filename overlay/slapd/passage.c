@@ -40,18 +40,30 @@ static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b
 
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 				      const struct b2b_snapshot *snapshot,
-				      const struct b2b_guest *guest, const struct b2b_rule *app)
+				      const struct b2b_guest *guest, const struct b2b_rule *app,
+				      struct b2b_context *context)
 {
-	struct b2b_context context = { .now = slap_get_time(),
-				       .scope = B2B_COLLAB_IN,
-				       .assigned = is_assigned(op, tenant, app, guest->dn) };
+	context->assigned = is_assigned(op, tenant, app, guest->dn);
+	return b2b_decide(snapshot, guest, app, context);
+}
 
-	return b2b_decide(snapshot, guest, app, &context);
+struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof)
+{
+	struct b2b_context context = b2b_map_context(op, B2B_STAGE_SIGNED_IN);
+
+	if (!proof)
+		return context;
+	context.sign_in = proof->sign_in;
+	context.home_groups = proof->groups;
+	context.home_group_count = proof->group_count;
+	context.home_groups_known = proof->groups_known;
+	return context;
 }
 
 /* The subtrees a limited guest may see: scopes of the applications that it may use. */
 static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passage,
-				       const struct b2b_snapshot *snapshot)
+				       const struct b2b_snapshot *snapshot,
+				       struct b2b_context *context)
 {
 	const struct b2b_rule *app;
 	struct berval *scopes;
@@ -62,7 +74,7 @@ static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passag
 	scopes = op->o_tmpcalloc(total + 1, sizeof(*scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
 		if (!app->u.app.scope_count ||
-		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app)
+		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app, context)
 				    .effect != B2B_ALLOW)
 			continue;
 		for (size_t j = 0; j < app->u.app.scope_count; j++)
@@ -71,33 +83,57 @@ static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passag
 	return scopes;
 }
 
-static void judge_guest(Operation *op, const struct b2b_session *session,
-			struct b2b_passage *passage)
+static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
 {
-	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_ndn);
+	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
+}
+
+/* The application that the token was for, else what the connection tells. */
+static const struct b2b_rule *find_app(Operation *op, const struct b2b_session *session,
+				       const struct b2b_snapshot *snapshot,
+				       const struct b2b_proof *proof, bool *lost_r)
+{
 	struct b2b_door door = b2b_map_door(op, &session->service_ndn);
+	const struct b2b_rule *app;
 
-	passage->guest.dn = op->o_ndn.bv_val;
-	passage->app_id = b2b_map_app_id(NULL);
-	passage->verdict = (struct b2b_verdict){ .reason = B2B_REASON_DISABLED };
-	passage->tenant = tenant;
-	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_ndn) : NULL;
-	if (!e)
-		return; /* it was deleted, or its tenant was */
-	bool still_guest = b2b_map_is_guest(e);
-	struct berval proof = b2b_map_proof(op, e);
-	if (still_guest)
-		b2b_map_guest(op, e, &passage->guest);
-	b2b_entry_release(op, tenant, e);
-	if (!still_guest)
-		return;
+	*lost_r = false;
+	if (!proof || BER_BVISNULL(&proof->app_dn))
+		return b2b_snapshot_app(snapshot, &door);
+	app = b2b_snapshot_rule(snapshot, proof->app_dn.bv_val);
+	*lost_r = !app || app->kind != B2B_RULE_APP;
+	return *lost_r ? NULL : app;
+}
 
-	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
-	const struct b2b_rule *app = b2b_snapshot_app(snapshot, &door);
+/* Whether the partner still takes this kind of proof. */
+static bool takes_proof(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+			const struct b2b_proof *proof)
+{
+	const struct b2b_rule *partner = b2b_snapshot_partner(snapshot, guest->home_tenant);
+
+	return !partner || partner->invalid || /* the decision denies by itself */
+	       ((partner->u.partner.idp_mask & (unsigned)proof->kind) &&
+		(guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind));
+}
+
+/* Judges by the policy of this moment; proof is NULL for one who acts as the guest. */
+static void judge_policy(Operation *op, const struct b2b_session *session,
+			 const struct b2b_proof *proof, struct b2b_passage *passage)
+{
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(passage->tenant);
 	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
+	struct b2b_context context = b2b_passage_context(op, proof);
+	bool lost;
+	const struct b2b_rule *app = find_app(op, session, snapshot, proof, &lost);
+
 	passage->app_id = b2b_map_copy(op, b2b_map_app_id(app));
 	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
-	passage->verdict = b2b_passage_decide(op, tenant, snapshot, &passage->guest, app);
+	if (lost)
+		passage->verdict = denial(B2B_REASON_POLICY_INVALID, proof->app_dn.bv_val);
+	else if (proof && !takes_proof(snapshot, &passage->guest, proof))
+		passage->verdict = denial(B2B_REASON_SIGN_IN_TOO_OLD, passage->guest.dn);
+	else
+		passage->verdict = b2b_passage_decide(op, passage->tenant, snapshot,
+						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
 	if (rule) {
@@ -105,16 +141,40 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
 	}
 	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
-		passage->scopes = permitted_scopes(op, passage, snapshot);
+		passage->scopes = permitted_scopes(op, passage, snapshot, &context);
 	b2b_snapshot_unref(&snapshot);
+}
+
+static void judge_guest(Operation *op, const struct b2b_session *session,
+			struct b2b_passage *passage)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_ndn);
+	struct b2b_proof proof;
+
+	passage->guest.dn = op->o_ndn.bv_val;
+	passage->app_id = b2b_map_app_id(NULL);
+	passage->verdict = denial(B2B_REASON_DISABLED, NULL);
+	passage->tenant = tenant;
+	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_ndn) : NULL;
+	if (!e)
+		return; /* it was deleted, or its tenant was */
+	bool still_guest = b2b_map_is_guest(e);
+	struct berval person = b2b_map_person(op, e);
+	if (still_guest)
+		b2b_map_guest(op, e, &passage->guest);
+	b2b_entry_release(op, tenant, e);
+	if (!still_guest)
+		return;
+	bool own_name = op->o_conn && bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+	bool proved = own_name && b2b_session_proof(op, &person, &proof);
+
+	judge_policy(op, session, proved ? &proof : NULL, passage);
 	/* bound under this name, yet not by a proof from home (a password of ours, a SASL mapping), or
 	 * by one that was about another: the entry was made anew or handed to somebody else */
-	bool own_name = op->o_conn && bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
-	if (own_name && !b2b_session_has_proved(op, &proof))
-		passage->verdict =
-			(struct b2b_verdict){ .reason = session->proven ? B2B_REASON_SIGN_IN_TOO_OLD
-									: B2B_REASON_POLICY_INVALID,
-					      .rule = passage->guest.dn };
+	if (own_name && !proved)
+		passage->verdict = denial(session->proven ? B2B_REASON_SIGN_IN_TOO_OLD
+							  : B2B_REASON_POLICY_INVALID,
+					  passage->guest.dn);
 }
 
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)

@@ -8,6 +8,7 @@
 static const struct berval default_rdn = BER_BVC("cn=default");
 static const struct berval partners_rdn = BER_BVC("cn=partners");
 static const struct berval apps_rdn = BER_BVC("cn=applications");
+static const struct berval access_rdn = BER_BVC("cn=conditional-access");
 
 /* True if ndn is rdn directly below parent. */
 static bool is_child(const struct berval *ndn, const struct berval *rdn,
@@ -33,6 +34,8 @@ static enum b2b_rule_kind kind_by_place(struct b2b_tenant *tenant, const struct 
 		return B2B_RULE_PARTNER;
 	if (is_child(&parent, &apps_rdn, &tenant->nbase))
 		return B2B_RULE_APP;
+	if (is_child(&parent, &access_rdn, &tenant->nbase))
+		return B2B_RULE_ACCESS;
 	return B2B_RULE_NONE;
 }
 
@@ -46,13 +49,17 @@ static enum b2b_rule_kind kind_by_class(Entry *e)
 		return B2B_RULE_PARTNER;
 	if (is_entry_objectclass(e, b2b_oc_app, 0))
 		return B2B_RULE_APP;
+	if (is_entry_objectclass(e, b2b_oc_access, 0))
+		return B2B_RULE_ACCESS;
 	return B2B_RULE_NONE;
 }
 
 static const char *kind_class(enum b2b_rule_kind kind)
 {
-	static const char *const names[] = { "no", "a b2bTenant", "a b2bDefaultPolicy",
-					     "a b2bPartner", "a b2bApplication" };
+	static const char *const names[] = {
+		"no",           "a b2bTenant",      "a b2bDefaultPolicy",
+		"a b2bPartner", "a b2bApplication", "a b2bAccessPolicy"
+	};
 
 	return names[kind];
 }
@@ -72,7 +79,8 @@ enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_
 	return b2b_error_set(
 		error,
 		"objectClass: %s entry has no meaning here; the tenant entry is \"%s\", "
-		"below it cn=default, and entries in cn=partners and cn=applications",
+		"below it cn=default, and entries in cn=partners, cn=applications and "
+		"cn=conditional-access",
 		kind_class(class), tenant->nbase.bv_val);
 }
 
@@ -118,6 +126,18 @@ static void warn_half_set(const struct b2b_rule *rule)
 	}
 }
 
+/* A partner whose tokens can never be right is lawful too: keys may be on their way. */
+static void warn_no_token(const struct b2b_rule *rule)
+{
+	const struct b2b_token_settings *token = &rule->u.partner.token;
+
+	if (rule->kind != B2B_RULE_PARTNER || rule->invalid ||
+	    !(rule->u.partner.idp_mask & B2B_IDP_OIDC) || (token->issuer && token->keys))
+		return;
+	Debug(LDAP_DEBUG_ANY, "b2b: policy entry \"%s\": no token is accepted until %s is there\n",
+	      rule->dn, token->issuer ? "b2bJwks" : "b2bIssuer");
+}
+
 /* snapshot with e in it, or without what e's name had; NULL without memory. */
 static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot,
 				       Entry *e)
@@ -142,6 +162,7 @@ static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_sna
 	/* an entry of another class says nothing of what stands here otherwise */
 	rule->invalid = rule->invalid || misplaced;
 	warn_half_set(rule);
+	warn_no_token(rule);
 	next = b2b_snapshot_with(snapshot, rule);
 	b2b_rule_unref(&rule);
 	return next;

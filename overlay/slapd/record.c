@@ -96,7 +96,7 @@ static Modifications *append(Modifications **mods, AttributeDescription *ad)
 	return m;
 }
 
-void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value)
+void b2b_record_set_bytes(Modifications **mods, enum b2b_attr attr, const struct berval *value)
 {
 	Modifications *m = append(mods, b2b_ad[attr]);
 
@@ -104,9 +104,18 @@ void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value)
 		return; /* a replacement by nothing deletes and never fails */
 	m->sml_numvals = 1;
 	m->sml_values = ch_calloc(2, sizeof(struct berval));
-	ber_str2bv(value, 0, 1, &m->sml_values[0]);
+	ber_dupbv(&m->sml_values[0], (struct berval *)value);
 	if (attr_normalize(m->sml_desc, m->sml_values, &m->sml_nvalues, NULL) != LDAP_SUCCESS)
 		m->sml_nvalues = NULL;
+}
+
+void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value)
+{
+	struct berval text;
+
+	if (value)
+		ber_str2bv(value, 0, 0, &text);
+	b2b_record_set_bytes(mods, attr, value ? &text : NULL);
 }
 
 void b2b_record_set_time(Modifications **mods, enum b2b_attr attr, time_t when)
@@ -253,11 +262,30 @@ static bool same_str(struct b2b_str a, struct b2b_str b)
 	return a.len == b.len && (!a.len || !memcmp(a.s, b.s, a.len));
 }
 
+static bool is_other_person(const struct b2b_guest *before, const struct b2b_guest *after)
+{
+	return !same_str(before->home_tenant, after->home_tenant) ||
+	       !same_str(before->home_subject, after->home_subject);
+}
+
+/* The other's one-time passwords are not the new one's. */
+static void follow_totp(const struct b2b_guest *before, const struct b2b_guest *after, Entry *e,
+			Modifications **mods)
+{
+	static const enum b2b_attr totp[] = { B2B_ATTR_TOTP_SECRET, B2B_ATTR_TOTP_LAST_STEP,
+					      B2B_ATTR_TOTP_FAILURES, B2B_ATTR_TOTP_LOCKED_UNTIL };
+
+	for (size_t i = 0; is_other_person(before, after) && i < sizeof(totp) / sizeof(totp[0]);
+	     i++) {
+		if (has(e, totp[i]))
+			b2b_record_set(mods, totp[i], NULL);
+	}
+}
+
 static void follow_state(const struct b2b_record_change *change, const struct b2b_guest *before,
 			 struct b2b_guest *after, Modifications **mods)
 {
-	bool other_person = !same_str(before->home_tenant, after->home_tenant) ||
-			    !same_str(before->home_subject, after->home_subject);
+	bool other_person = is_other_person(before, after);
 
 	/* who accepted was another; the new one has yet to */
 	if (other_person && after->accepted && !change->relaxed) {
@@ -295,6 +323,7 @@ void b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 		source = b2b_map_source(before);
 		b2b_guest_parse(&source, &was, NULL);
 		follow_state(change, &was, &is, mods);
+		follow_totp(&was, &is, after, mods);
 		follow_enabled(change, &was, &is, after, mods);
 	}
 	set_next_due(change, &is, mods);

@@ -19,9 +19,10 @@ struct slot {
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
 	bool proven;
-	unsigned long proof;       /* 1 + o_opid of the bind that was proved at home; 0: none */
-	struct berval proved;      /* what that proof was about */
+	unsigned long proving;     /* 1 + o_opid of the bind that was proved at home; 0: none */
+	struct b2b_proof *proof;   /* what that proof told, one block; NULL: none */
 	struct berval service_ndn; /* last application service account bound here */
+	struct b2b_ending ending;  /* of a SASL bind that is not over */
 };
 
 static struct slot *slots;
@@ -70,7 +71,7 @@ void b2b_session_close(void)
 		return;
 	for (int i = 0; i < slot_count; i++) {
 		ch_free(slots[i].ndn.bv_val);
-		ch_free(slots[i].proved.bv_val);
+		ch_free(slots[i].proof);
 		ch_free(slots[i].service_ndn.bv_val);
 	}
 	ch_free(slots);
@@ -95,7 +96,7 @@ static struct slot *slot_lock(Operation *op)
 	struct slot *slot = &slots[i];
 	if (slot->connid != op->o_connid) {
 		ch_free(slot->ndn.bv_val);
-		ch_free(slot->proved.bv_val);
+		ch_free(slot->proof);
 		ch_free(slot->service_ndn.bv_val);
 		*slot = (struct slot){ .connid = op->o_connid };
 	}
@@ -134,8 +135,8 @@ void b2b_session_bound(Operation *op, const struct berval *ndn)
 		ber_bvreplace(&slot->ndn, ndn);
 	}
 	slot->who = B2B_WHO_UNKNOWN;
-	slot->proven = slot->proof && slot->proof == op->o_opid + 1;
-	slot->proof = 0;
+	slot->proven = slot->proving && slot->proving == op->o_opid + 1;
+	slot->proving = 0;
 	if (service) {
 		ch_free(slot->service_ndn.bv_val);
 		ber_dupbv(&slot->service_ndn, (struct berval *)ndn);
@@ -143,28 +144,116 @@ void b2b_session_bound(Operation *op, const struct berval *ndn)
 	slot_unlock(slot);
 }
 
-void b2b_session_proved(Operation *op, const struct berval *proof)
+/* --- proofs --- */
+
+/* Where the parts of a proof's copy come to stand: behind it, in one block. */
+static char *put_bytes(char **end, const void *bytes, size_t length)
 {
+	char *at = *end;
+
+	if (length)
+		memcpy(at, bytes, length);
+	at[length] = '\0';
+	*end = at + length + 1;
+	return at;
+}
+
+static size_t proof_bytes(const struct b2b_proof *proof)
+{
+	size_t bytes = sizeof(*proof) + proof->group_count * sizeof(*proof->groups);
+
+	bytes += proof->person.bv_len + 1 + proof->app_dn.bv_len + 1;
+	for (size_t i = 0; i < proof->group_count; i++)
+		bytes += proof->groups[i].len + 1;
+	return bytes;
+}
+
+/* room has proof_bytes(proof). */
+static struct b2b_proof *copy_proof(void *room, const struct b2b_proof *proof)
+{
+	struct b2b_proof *copy = room;
+	char *end = (char *)(copy + 1) + proof->group_count * sizeof(*proof->groups);
+
+	*copy = *proof;
+	copy->groups = (struct b2b_str *)(void *)(copy + 1);
+	copy->person.bv_val = put_bytes(&end, proof->person.bv_val, proof->person.bv_len);
+	if (!BER_BVISNULL(&proof->app_dn))
+		copy->app_dn.bv_val = put_bytes(&end, proof->app_dn.bv_val, proof->app_dn.bv_len);
+	for (size_t i = 0; i < proof->group_count; i++)
+		copy->groups[i] =
+			(struct b2b_str){ put_bytes(&end, proof->groups[i].s, proof->groups[i].len),
+					  proof->groups[i].len };
+	return copy;
+}
+
+void b2b_session_proved(Operation *op, const struct b2b_proof *proof)
+{
+	struct b2b_proof *copy = copy_proof(ch_malloc(proof_bytes(proof)), proof);
 	struct slot *slot = slot_lock(op);
 
-	if (!slot)
+	if (!slot) {
+		ch_free(copy);
 		return;
-	slot->proof = op->o_opid + 1;
-	ber_bvreplace(&slot->proved, proof);
+	}
+	slot->proving = op->o_opid + 1;
+	ch_free(slot->proof);
+	slot->proof = copy;
 	slot_unlock(slot);
 }
 
-bool b2b_session_has_proved(Operation *op, const struct berval *proof)
+bool b2b_session_is_proving(Operation *op)
+{
+	struct slot *slot = slot_lock(op);
+	bool proving;
+
+	if (!slot)
+		return false;
+	proving = slot->proving && slot->proving == op->o_opid + 1;
+	slot_unlock(slot);
+	return proving;
+}
+
+bool b2b_session_proof(Operation *op, const struct berval *person, struct b2b_proof *proof_r)
 {
 	struct slot *slot = slot_lock(op);
 	bool proved;
 
 	if (!slot)
 		return false;
-	proved = slot->proven && bvmatch(&slot->ndn, &op->o_ndn) && bvmatch(&slot->proved, proof);
+	proved = slot->proven && slot->proof && bvmatch(&slot->ndn, &op->o_ndn) &&
+		 slot->proof->person.bv_len == person->bv_len &&
+		 !memcmp(slot->proof->person.bv_val, person->bv_val, person->bv_len);
+	if (proved)
+		*proof_r = *copy_proof(op->o_tmpalloc(proof_bytes(slot->proof), op->o_tmpmemctx),
+				       slot->proof);
 	slot_unlock(slot);
 	return proved;
 }
+
+void b2b_session_put_ending(Operation *op, const struct b2b_ending *ending)
+{
+	struct slot *slot = slot_lock(op);
+
+	if (!slot)
+		return;
+	slot->ending = *ending;
+	slot_unlock(slot);
+}
+
+struct b2b_ending b2b_session_take_ending(Operation *op)
+{
+	struct b2b_ending ending = { .err = LDAP_SUCCESS };
+	struct slot *slot = slot_lock(op);
+
+	if (!slot)
+		return ending;
+	ending = slot->ending;
+	slot->ending = (struct b2b_ending){ .err = LDAP_SUCCESS };
+	slot_unlock(slot);
+	return ending;
+}
+
+/* --- who --- */
 
 void b2b_session_service(Operation *op, struct berval *service_ndn_r)
 {

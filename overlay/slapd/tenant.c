@@ -9,6 +9,9 @@ struct b2b_tenant *b2b_tenants;
 static struct b2b_tenant *_Atomic retired; /* closed for good, kept to say so */
 static slap_overinst b2b_overlay;
 
+/* Used tokens that are remembered: 64 times 8192, some 16 MiB if all of it were ever used. */
+enum { REPLAY_SHARDS = 64, REPLAY_ENTRIES = 8192 };
+
 /* --- references --- */
 
 struct b2b_tenant *b2b_tenant_of(const struct berval *ndn)
@@ -50,6 +53,8 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 		return;
 	bool was_open = tenant->homes != NULL;
 	b2b_homes_free(&tenant->homes);
+	b2b_replay_free(&tenant->replay);
+	b2b_seal_free(&tenant->seal);
 	b2b_snapshot_unref(&tenant->snapshot);
 	ch_free(tenant->base.bv_val);
 	ch_free(tenant->nbase.bv_val);
@@ -167,11 +172,14 @@ static int b2b_db_open(BackendDB *be, ConfigReply *cr)
 	struct b2b_homes_limits limits = b2b_config_home_limits(tenant);
 	if (!tenant->homes)
 		tenant->homes = b2b_homes_new(&limits);
+	if (!tenant->replay)
+		tenant->replay = b2b_replay_new(REPLAY_SHARDS, REPLAY_ENTRIES);
 	b2b_config_derive_base(tenant);
+	b2b_config_load_key(tenant);
 	/* at run time slapd opens an overlay with itself in the database's place */
 	BackendInfo *saved = tenant->be->bd_info;
 	tenant->be->bd_info = (BackendInfo *)((slap_overinst *)be->bd_info)->on_info;
-	int rc = tenant->homes ? b2b_policy_load(tenant) : 1;
+	int rc = tenant->homes && tenant->replay ? b2b_policy_load(tenant) : 1;
 	tenant->be->bd_info = saved;
 	if (rc)
 		return rc;

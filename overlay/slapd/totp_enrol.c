@@ -1,0 +1,337 @@
+/*
+ * totp_enrol.c - extended operation .3.7: gives a guest a secret for one-time passwords, or takes it
+ * away.
+ * In: {"action":"enroll"|"reset","guest":"<DN>"}; without guest it is about who asks.
+ * Out: {"guest":...,"secret":<base32>,"uri":"otpauth://totp/..."}, once; the entry keeps it sealed.
+ *
+ * An administrator is who may write b2bTotpSecret by slapd's access control.  A guest may enrol
+ * itself on a connection where policy lets it in, if it has no secret yet.
+ */
+#include "totp.h"
+
+#include <jansson.h>
+#include <liboath/oath.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#define SECRET_BYTES 20 /* RFC 4226, 4 R6: 160 bits */
+#define REQUEST_MAX 8192
+#define RESPONSE_MAX 4096
+
+struct enrolment {
+	Operation *op;
+	SlapReply *rs;
+	bool reset;
+	struct berval ndn; /* of the guest, in op's memory */
+	struct b2b_tenant *tenant;
+	char name[256], issuer[256]; /* as a person's device shows them */
+};
+
+static int refuse(struct enrolment *enrolment, int err, const char *text)
+{
+	enrolment->rs->sr_text = text;
+	return enrolment->rs->sr_err = err;
+}
+
+/* --- the request --- */
+
+static int take_guest(struct enrolment *enrolment, json_t *guest)
+{
+	Operation *op = enrolment->op;
+	struct berval dn;
+
+	if (!guest) {
+		ber_dupbv_x(&enrolment->ndn, &op->o_ndn, op->o_tmpmemctx);
+		return LDAP_SUCCESS;
+	}
+	if (!json_is_string(guest))
+		return refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: guest: a DN is wanted");
+	dn.bv_val = (char *)json_string_value(guest);
+	dn.bv_len = json_string_length(guest);
+	if (dnNormalize(0, NULL, NULL, &dn, &enrolment->ndn, op->o_tmpmemctx) != LDAP_SUCCESS ||
+	    BER_BVISEMPTY(&enrolment->ndn))
+		return refuse(enrolment, LDAP_INVALID_DN_SYNTAX, "b2b: guest: no DN");
+	return LDAP_SUCCESS;
+}
+
+static int take_members(struct enrolment *enrolment, json_t *request)
+{
+	const char *action = json_string_value(json_object_get(request, "action"));
+	json_t *guest = json_object_get(request, "guest");
+
+	if (!action || json_object_size(request) != (guest ? 2u : 1u))
+		return refuse(enrolment, LDAP_PROTOCOL_ERROR,
+			      "b2b: action is wanted, and guest may be given; nothing else");
+	enrolment->reset = strcmp(action, "reset") == 0;
+	if (!enrolment->reset && strcmp(action, "enroll") != 0)
+		return refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: action: enroll or reset");
+	return take_guest(enrolment, guest);
+}
+
+static int read_request(struct enrolment *enrolment)
+{
+	struct berval *data = enrolment->op->ore_reqdata;
+	json_t *request = NULL;
+	int rc;
+
+	if (data && data->bv_len <= REQUEST_MAX)
+		request = json_loadb(data->bv_val, data->bv_len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(request))
+		rc = refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: the request is no JSON object");
+	else
+		rc = take_members(enrolment, request);
+	json_decref(request);
+	return rc;
+}
+
+/* --- who may --- */
+
+static bool is_administrator(struct enrolment *enrolment, Entry *e)
+{
+	Operation *op = enrolment->op;
+	BackendDB *saved = op->o_bd;
+
+	op->o_bd = enrolment->tenant->be;
+	bool may = access_allowed(op, e, b2b_ad[B2B_ATTR_TOTP_SECRET], NULL, ACL_WRITE, NULL) != 0;
+	op->o_bd = saved;
+	return may;
+}
+
+static void take_text(Entry *e, const char *attribute, char *text_r, size_t size)
+{
+	AttributeDescription *ad = NULL;
+	const char *why;
+
+	text_r[0] = '\0';
+	if (slap_str2ad(attribute, &ad, &why) != LDAP_SUCCESS)
+		return;
+	Attribute *a = attr_find(e->e_attrs, ad);
+	if (a && a->a_vals[0].bv_len < size)
+		snprintf(text_r, size, "%s", a->a_vals[0].bv_val);
+}
+
+/* Judges by the entry; who may not, and where there is no guest, hear the same. */
+static int judge_entry(struct enrolment *enrolment, Entry *e)
+{
+	bool self = dn_match(&enrolment->ndn, &enrolment->op->o_ndn);
+	bool enrolled = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_TOTP_SECRET]) != NULL;
+
+	if (!b2b_map_is_guest(e) ||
+	    (!(self && !enrolment->reset) && !is_administrator(enrolment, e)))
+		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
+	if (!enrolment->reset && enrolled)
+		return refuse(enrolment, LDAP_ALREADY_EXISTS,
+			      "b2b: the guest has a secret: it must be reset first");
+	take_text(e, "mail", enrolment->name, sizeof(enrolment->name));
+	if (!enrolment->name[0])
+		take_text(e, "uid", enrolment->name, sizeof(enrolment->name));
+	return LDAP_SUCCESS;
+}
+
+static int judge(struct enrolment *enrolment)
+{
+	Operation *op = enrolment->op;
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(enrolment->tenant);
+	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
+	bool must_hide = !rule || rule->u.tenant.require_tls;
+	int rc;
+
+	snprintf(enrolment->issuer, sizeof(enrolment->issuer), "%s",
+		 rule && rule->u.tenant.tenant_id ? rule->u.tenant.tenant_id : "slapo-b2b");
+	b2b_snapshot_unref(&snapshot);
+	if (must_hide && !b2b_map_is_protected(op))
+		return refuse(enrolment, LDAP_CONFIDENTIALITY_REQUIRED,
+			      "b2b: a secret is not sent in the clear");
+	Entry *e = b2b_entry_get(op, enrolment->tenant, &enrolment->ndn);
+	if (!e)
+		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
+	rc = judge_entry(enrolment, e);
+	b2b_entry_release(op, enrolment->tenant, e);
+	if (rc == LDAP_SUCCESS && !b2b_tenant_is_writable(enrolment->tenant))
+		rc = refuse(enrolment, LDAP_UNWILLING_TO_PERFORM,
+			    "b2b: this server does not write: ask its provider");
+	return rc;
+}
+
+/* --- the secret --- */
+
+/* b2bTotpSecret as it is stored; octets, so the value is no text. */
+static enum b2b_err seal_secret(struct enrolment *enrolment, const struct berval *owner,
+				const uint8_t *secret, struct berval *sealed)
+{
+	struct b2b_tenant *tenant = enrolment->tenant;
+	struct b2b_str plain = { (const char *)secret, SECRET_BYTES };
+	uint8_t nonce[B2B_SEAL_NONCE];
+	enum b2b_err err;
+
+	if (!tenant->seal && tenant->key_file)
+		return B2B_ERR_INVALID; /* it was to be sealed */
+	if (!tenant->seal)
+		Debug(LDAP_DEBUG_ANY,
+		      "%s b2b: without b2b-key-file the secret of a guest is kept in the clear\n",
+		      enrolment->op->o_log_prefix);
+	if (RAND_bytes(nonce, sizeof(nonce)) != 1)
+		return B2B_ERR_MEMORY;
+	size_t bytes;
+	err = b2b_seal_close(tenant->seal, b2b_map_str(owner), plain, nonce,
+			     (uint8_t *)sealed->bv_val, &bytes);
+	sealed->bv_len = bytes;
+	return err;
+}
+
+static void forget_codes(Modifications **mods)
+{
+	static const enum b2b_attr attrs[] = { B2B_ATTR_TOTP_LAST_STEP, B2B_ATTR_TOTP_FAILURES,
+					       B2B_ATTR_TOTP_LOCKED_UNTIL };
+
+	for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++)
+		b2b_record_set(mods, attrs[i], NULL);
+}
+
+static int write_secret(struct enrolment *enrolment, const uint8_t *secret)
+{
+	Operation *op = enrolment->op;
+	struct b2b_record_read read;
+	char room[B2B_SEAL_MAX];
+	struct berval sealed = { 0, room }, owner = BER_BVNULL;
+	Modifications *mods = NULL;
+
+	if (!b2b_record_read(op, enrolment->tenant, &enrolment->ndn, &read))
+		return LDAP_NO_SUCH_OBJECT;
+	if (secret) {
+		Entry *e = b2b_entry_get(op, enrolment->tenant, &enrolment->ndn);
+
+		if (!e)
+			return LDAP_NO_SUCH_OBJECT;
+		owner = b2b_totp_owner(e);
+		enum b2b_err err = seal_secret(enrolment, &owner, secret, &sealed);
+		b2b_entry_release(op, enrolment->tenant, e);
+		if (err != B2B_OK)
+			return LDAP_UNAVAILABLE;
+	}
+	b2b_record_set_bytes(&mods, B2B_ATTR_TOTP_SECRET, secret ? &sealed : NULL);
+	forget_codes(&mods);
+	return b2b_keeper_write(op, enrolment->tenant, &read, mods);
+}
+
+/* --- the answer --- */
+
+/* What is no unreserved character of RFC 3986 as percent and two digits. */
+static void put_escaped(char *to, size_t size, const char *text)
+{
+	size_t used = strlen(to);
+
+	for (; *text && used + 4 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+		bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+			     (c >= 'a' && c <= 'z') || strchr("-._~", c);
+
+		used += (size_t)snprintf(to + used, size - used, plain ? "%c" : "%%%02X", c);
+	}
+}
+
+static void make_uri(const struct enrolment *enrolment, const char *secret, char *uri, size_t size)
+{
+	size_t used;
+
+	snprintf(uri, size, "otpauth://totp/");
+	put_escaped(uri, size, enrolment->issuer);
+	used = strlen(uri);
+	snprintf(uri + used, size - used, ":");
+	put_escaped(uri, size, enrolment->name[0] ? enrolment->name : "guest");
+	used = strlen(uri);
+	snprintf(uri + used, size - used, "?secret=%s&issuer=", secret);
+	put_escaped(uri, size, enrolment->issuer);
+	used = strlen(uri);
+	snprintf(uri + used, size - used, "&algorithm=SHA1&digits=6&period=30");
+}
+
+/* rs takes the data over; slapd frees it. */
+static int answer(struct enrolment *enrolment, const char *secret)
+{
+	json_t *response = json_object();
+	char uri[RESPONSE_MAX] = "", *text;
+
+	json_object_set_new(response, "guest", json_string(enrolment->ndn.bv_val));
+	if (secret) {
+		make_uri(enrolment, secret, uri, sizeof(uri));
+		json_object_set_new(response, "secret", json_string(secret));
+		json_object_set_new(response, "uri", json_string(uri));
+	}
+	text = json_dumps(response, JSON_COMPACT);
+	json_decref(response);
+	OPENSSL_cleanse(uri, sizeof(uri));
+	if (!text)
+		return refuse(enrolment, LDAP_OTHER, "b2b: no answer could be written");
+	enrolment->rs->sr_rspdata = ch_malloc(sizeof(struct berval));
+	ber_str2bv(text, 0, 1, enrolment->rs->sr_rspdata);
+	OPENSSL_cleanse(text, strlen(text));
+	free(text);
+	return enrolment->rs->sr_err = LDAP_SUCCESS;
+}
+
+static int enrol(struct enrolment *enrolment)
+{
+	uint8_t secret[SECRET_BYTES];
+	char *text = NULL;
+	size_t length;
+	int rc;
+
+	if (RAND_bytes(secret, sizeof(secret)) != 1 ||
+	    oath_base32_encode((const char *)secret, sizeof(secret), &text, &length) != OATH_OK)
+		return refuse(enrolment, LDAP_OTHER, "b2b: no secret could be made");
+	rc = write_secret(enrolment, secret);
+	if (rc == LDAP_SUCCESS)
+		rc = answer(enrolment, text);
+	else
+		rc = refuse(enrolment, rc,
+			    rc == LDAP_UNAVAILABLE ? "b2b: b2b-key-file cannot be used" : NULL);
+	OPENSSL_cleanse(secret, sizeof(secret));
+	OPENSSL_cleanse(text, strlen(text));
+	free(text);
+	return rc;
+}
+
+static int reset(struct enrolment *enrolment)
+{
+	int rc = write_secret(enrolment, NULL);
+
+	return rc == LDAP_SUCCESS ? answer(enrolment, NULL) : refuse(enrolment, rc, NULL);
+}
+
+static int run(Operation *op, SlapReply *rs)
+{
+	struct enrolment enrolment = { .op = op, .rs = rs };
+	BackendDB *saved = op->o_bd;
+	int rc;
+
+	if (BER_BVISEMPTY(&op->o_ndn))
+		return refuse(&enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
+	rc = read_request(&enrolment);
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	enrolment.tenant = b2b_gate_stands() ? b2b_tenant_of(&enrolment.ndn) : NULL;
+	if (!enrolment.tenant)
+		return refuse(&enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
+	op->o_bd = enrolment.tenant->be;
+	rc = backend_check_restrictions(op, rs, (struct berval *)&op->ore_reqoid);
+	op->o_bd = saved;
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	rc = judge(&enrolment);
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	rc = enrolment.reset ? reset(&enrolment) : enrol(&enrolment);
+	Debug(LDAP_DEBUG_STATS, "b2b: %s guest=\"%s\" one-time passwords: %s (%d)\n",
+	      op->o_log_prefix, enrolment.ndn.bv_val, enrolment.reset ? "reset" : "enrolled", rc);
+	return rc;
+}
+
+int b2b_totp_register(void)
+{
+	static const struct berval oid = BER_BVC(B2B_OID ".3.7");
+
+	if (oath_init() != OATH_OK)
+		return 1;
+	return load_extop2(&oid, SLAP_EXOP_WRITES, run, 0);
+}
