@@ -31,6 +31,7 @@ const char *b2b_reason_name(enum b2b_reason reason)
 		[B2B_REASON_SIGN_IN_TOO_OLD] = "sign-in-too-old",
 		[B2B_REASON_TLS_REQUIRED] = "tls-required",
 		[B2B_REASON_LABEL] = "label",
+		[B2B_REASON_BLOCKED] = "blocked",
 		[B2B_REASON_NONE] = "none",
 	};
 	size_t index = (size_t)reason;
@@ -383,7 +384,7 @@ static bool can_judge(const struct matter *matter, struct b2b_verdict *verdict)
 struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 			      const struct b2b_rule *app, const struct b2b_context *context)
 {
-	struct b2b_verdict verdict = { B2B_DENY, B2B_REASON_POLICY_INVALID, NULL, 0, NULL };
+	struct b2b_verdict verdict = { .effect = B2B_DENY, .reason = B2B_REASON_POLICY_INVALID };
 	struct matter matter = {
 		.snapshot = snapshot, .guest = guest, .context = context, .app = app
 	};
@@ -403,25 +404,31 @@ struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct 
 	if (finding.reason == B2B_REASON_NONE) {
 		verdict.effect = B2B_ALLOW;
 		verdict.until = holds_until(guest, &matter.tenant->u.tenant);
+		verdict.label_cap = B2B_RANK_UNKNOWN;
 	}
 	return verdict;
 }
 
-bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
-		      const struct b2b_rule *app, struct b2b_str label)
+/* An unknown clearance or cap opens nothing above the lowest label, so that an unknown label,
+ * which ranks above all, is never seen. */
+static uint32_t rank_of_bound(const struct b2b_snapshot *snapshot, struct b2b_str label)
 {
-	uint32_t rank, clearance = 0, cap;
+	uint32_t rank = b2b_snapshot_label_rank(snapshot, label);
+
+	return rank == B2B_RANK_UNKNOWN ? 0 : rank;
+}
+
+bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+		      const struct b2b_rule *app, uint32_t cap, struct b2b_str label)
+{
+	uint32_t rank, clearance = 0;
 
 	if (!snapshot || !guest)
 		return false;
 	rank = b2b_snapshot_label_rank(snapshot, label);
 	if (guest->clearance.len)
-		clearance = b2b_snapshot_label_rank(snapshot, guest->clearance);
-	/* an unknown clearance or cap opens nothing above the lowest label, so that an unknown
-	 * label, which ranks above all, is never seen */
-	if (clearance == B2B_RANK_UNKNOWN)
-		clearance = 0;
-	if (rank > clearance)
+		clearance = rank_of_bound(snapshot, guest->clearance);
+	if (rank > clearance || rank > cap)
 		return false;
 	if (!app)
 		return true;
@@ -429,6 +436,5 @@ bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_gues
 		return false;
 	if (!app->u.app.max_label)
 		return true;
-	cap = b2b_snapshot_label_rank(snapshot, b2b_str_of(app->u.app.max_label));
-	return rank <= (cap == B2B_RANK_UNKNOWN ? 0 : cap);
+	return rank <= rank_of_bound(snapshot, b2b_str_of(app->u.app.max_label));
 }

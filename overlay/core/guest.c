@@ -16,7 +16,8 @@ static void read_keywords(struct b2b_reader *reader, struct b2b_guest *guest)
 						{ "saml", B2B_IDP_SAML },
 						{ "ldap", B2B_IDP_LDAP },
 						{ "passcode", B2B_IDP_PASSCODE } };
-	static const struct b2b_word types[] = { { "Guest", 0 }, { "Member", 1 } };
+	static const struct b2b_word types[] = { { "Guest", B2B_USER_GUEST },
+						 { "Member", B2B_USER_MEMBER } };
 	static const struct b2b_word states[] = { { "PendingAcceptance", 0 }, { "Accepted", 1 } };
 	static const struct b2b_word decisions[] = { { "Approve", B2B_REVIEW_APPROVED },
 						     { "Deny", B2B_REVIEW_DENIED },
@@ -25,7 +26,8 @@ static void read_keywords(struct b2b_reader *reader, struct b2b_guest *guest)
 
 	if (b2b_read_word(reader, B2B_ATTR_IDENTITY_PROVIDER, idps, COUNT(idps), &word))
 		guest->pinned = (enum b2b_idp)word;
-	b2b_read_word(reader, B2B_ATTR_USER_TYPE, types, COUNT(types), &word);
+	if (b2b_read_word(reader, B2B_ATTR_USER_TYPE, types, COUNT(types), &word))
+		guest->user_type = (enum b2b_user_type)word;
 	if (b2b_read_word(reader, B2B_ATTR_USER_STATE, states, COUNT(states), &word))
 		guest->accepted = word == 1;
 	if (b2b_read_word(reader, B2B_ATTR_REVIEW_DECISION, decisions, COUNT(decisions), &word))
@@ -47,6 +49,7 @@ static void read_guest(struct b2b_reader *reader, struct b2b_guest *guest)
 	b2b_read_time(reader, B2B_ATTR_REVIEW_DUE, &guest->review_due);
 	b2b_read_time(reader, B2B_ATTR_NEXT_DUE, &guest->next_due);
 	b2b_read_one(reader, B2B_ATTR_CLEARANCE, &guest->clearance);
+	b2b_read_one(reader, B2B_ATTR_TERMS_ACCEPTED, &guest->terms_accepted);
 	for (size_t index = 0; b2b_read_next(reader, B2B_ATTR_SPONSOR, &index, &sponsor);)
 		guest->sponsor_count++;
 }

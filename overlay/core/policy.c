@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_list(char **list, size_t count)
+void b2b_policy_free_list(char **list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		free(list[i]);
@@ -20,7 +20,8 @@ static void free_tenant(struct b2b_tenant_policy *tenant)
 {
 	free(tenant->tenant_id);
 	free(tenant->guest_base);
-	free_list(tenant->labels, tenant->label_count);
+	free(tenant->terms_version);
+	b2b_policy_free_list(tenant->labels, tenant->label_count);
 	free(tenant->default_label);
 }
 
@@ -28,20 +29,21 @@ static void free_partner(struct b2b_partner *partner)
 {
 	free(partner->tenant_id);
 	b2b_policy_free_settings(&partner->settings);
-	free_list(partner->home_uris, partner->home_uri_count);
+	b2b_policy_free_list(partner->home_uris, partner->home_uri_count);
 	free(partner->home_bind_dn);
 	free(partner->home_ca_file);
+	b2b_policy_free_token(&partner->token);
 }
 
 static void free_app(struct b2b_app *app)
 {
 	free(app->id);
-	free_list(app->service_dns, app->service_dn_count);
-	free_list(app->listeners, app->listener_count);
+	b2b_policy_free_list(app->service_dns, app->service_dn_count);
+	b2b_policy_free_list(app->listeners, app->listener_count);
 	free(app->peers);
-	free_list(app->audiences, app->audience_count);
-	free_list(app->assignees, app->assignee_count);
-	free_list(app->scopes, app->scope_count);
+	b2b_policy_free_list(app->audiences, app->audience_count);
+	b2b_policy_free_list(app->assignees, app->assignee_count);
+	b2b_policy_free_list(app->scopes, app->scope_count);
 	free(app->max_label);
 }
 
@@ -59,6 +61,9 @@ static void free_rule(struct b2b_rule *rule)
 		break;
 	case B2B_RULE_APP:
 		free_app(&rule->u.app);
+		break;
+	case B2B_RULE_ACCESS:
+		b2b_policy_free_access(&rule->u.access);
 		break;
 	case B2B_RULE_NONE:
 		break;
@@ -99,6 +104,9 @@ static void read_rule(struct b2b_reader *reader, struct b2b_rule *rule)
 		return;
 	case B2B_RULE_APP:
 		b2b_policy_read_app(reader, &rule->u.app);
+		return;
+	case B2B_RULE_ACCESS:
+		b2b_policy_read_access(reader, &rule->u.access);
 		return;
 	case B2B_RULE_NONE:
 		break;
@@ -142,4 +150,38 @@ bool b2b_policy_read_id(struct b2b_reader *reader, enum b2b_attr attr, char **id
 	for (char *c = *id_r; *c; c++)
 		*c = b2b_lower(*c);
 	return true;
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void b2b_policy_read_dns(struct b2b_reader *reader, enum b2b_attr attr, char ***list, size_t *count)
+{
+	b2b_read_list(reader, attr, list, count);
+	if (*count)
+		qsort(*list, *count, sizeof **list, by_text);
+}
+
+void b2b_policy_read_networks(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_cidr **list,
+			      size_t *count)
+{
+	struct b2b_cidr cidr, *longer;
+	struct b2b_str value;
+
+	for (size_t index = 0; b2b_read_next(reader, attr, &index, &value);) {
+		if (b2b_cidr_parse(value, &cidr) != B2B_OK) {
+			b2b_read_refuse(reader, attr, value,
+					"is not a network such as 192.0.2.0/24");
+			continue;
+		}
+		longer = realloc(*list, (*count + 1) * sizeof *longer);
+		if (!longer) {
+			reader->no_memory = true;
+			return;
+		}
+		longer[(*count)++] = cidr;
+		*list = longer;
+	}
 }

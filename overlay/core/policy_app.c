@@ -5,9 +5,6 @@
  */
 #include "policy_parts.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static void read_app_id(struct b2b_reader *reader, struct b2b_app *app)
@@ -55,43 +52,15 @@ static void read_listeners(struct b2b_reader *reader, struct b2b_app *app)
 	}
 }
 
-static void read_peers(struct b2b_reader *reader, struct b2b_app *app)
-{
-	struct b2b_cidr cidr, *longer;
-	struct b2b_str value;
-
-	for (size_t index = 0; b2b_read_next(reader, B2B_ATTR_APP_PEER, &index, &value);) {
-		if (b2b_cidr_parse(value, &cidr) != B2B_OK) {
-			b2b_read_refuse(reader, B2B_ATTR_APP_PEER, value,
-					"is not a network such as 192.0.2.0/24");
-			continue;
-		}
-		longer = realloc(app->peers, (app->peer_count + 1) * sizeof *longer);
-		if (!longer) {
-			reader->no_memory = true;
-			return;
-		}
-		app->peers = longer;
-		app->peers[app->peer_count++] = cidr;
-	}
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 void b2b_policy_read_app(struct b2b_reader *reader, struct b2b_app *app)
 {
 	read_app_id(reader, app);
 	b2b_read_list(reader, B2B_ATTR_APP_SERVICE_DN, &app->service_dns, &app->service_dn_count);
 	read_listeners(reader, app);
-	read_peers(reader, app);
+	b2b_policy_read_networks(reader, B2B_ATTR_APP_PEER, &app->peers, &app->peer_count);
 	b2b_read_list(reader, B2B_ATTR_APP_AUDIENCE, &app->audiences, &app->audience_count);
 	b2b_read_bool(reader, B2B_ATTR_APP_ASSIGNMENT_REQUIRED, &app->assignment_required);
-	b2b_read_list(reader, B2B_ATTR_APP_ASSIGNEE, &app->assignees, &app->assignee_count);
-	if (app->assignee_count)
-		qsort(app->assignees, app->assignee_count, sizeof *app->assignees, by_text);
+	b2b_policy_read_dns(reader, B2B_ATTR_APP_ASSIGNEE, &app->assignees, &app->assignee_count);
 	b2b_read_list(reader, B2B_ATTR_APP_SCOPE, &app->scopes, &app->scope_count);
 	b2b_read_text(reader, B2B_ATTR_APP_MAX_LABEL, &app->max_label);
 }

@@ -113,9 +113,7 @@ static void read_home(struct b2b_reader *reader, struct b2b_partner *partner)
 
 void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *partner)
 {
-	static const enum b2b_attr carried[] = { B2B_ATTR_TENANT_DOMAIN, B2B_ATTR_ISSUER,
-						 B2B_ATTR_AUDIENCE,      B2B_ATTR_JWKS,
-						 B2B_ATTR_JWKS_URI,      B2B_ATTR_SUBJECT_CLAIM };
+	static const enum b2b_attr carried[] = { B2B_ATTR_TENANT_DOMAIN, B2B_ATTR_JWKS_URI };
 	const struct b2b_str none = { 0 };
 
 	if (!b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &partner->tenant_id))
@@ -123,5 +121,6 @@ void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *part
 	b2b_policy_read_settings(reader, &partner->settings);
 	read_idps(reader, partner);
 	read_home(reader, partner);
+	b2b_policy_read_token(reader, &partner->token);
 	b2b_read_skim(reader, carried, COUNT(carried));
 }

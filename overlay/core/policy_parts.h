@@ -19,6 +19,13 @@ void b2b_policy_read_access(struct b2b_reader *reader, struct b2b_access_policy 
 void b2b_policy_free_settings(struct b2b_settings *settings);
 void b2b_policy_free_token(struct b2b_token_settings *token);
 void b2b_policy_free_access(struct b2b_access_policy *access);
+void b2b_policy_free_list(char **list, size_t count);
+/* Appends DNs, and sorts the whole by strcmp. */
+void b2b_policy_read_dns(struct b2b_reader *reader, enum b2b_attr attr, char ***list,
+			 size_t *count);
+/* Appends networks written as CIDR; one block on the heap. */
+void b2b_policy_read_networks(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_cidr **list,
+			      size_t *count);
 /* Reads a text and puts it in lower case (ASCII). */
 bool b2b_policy_read_id(struct b2b_reader *reader, enum b2b_attr attr, char **id_r);
 

@@ -121,6 +121,7 @@ void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy 
 	b2b_read_word(reader, B2B_ATTR_ALLOW_INVITES_FROM, inviters, COUNT(inviters), &ignored);
 	tenant->require_tls = true;
 	b2b_read_bool(reader, B2B_ATTR_REQUIRE_TLS, &tenant->require_tls);
+	b2b_read_text(reader, B2B_ATTR_TERMS_VERSION, &tenant->terms_version);
 	read_domains(reader);
 	read_labels(reader, tenant);
 	b2b_read_skim(reader, carried, COUNT(carried));

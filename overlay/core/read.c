@@ -5,6 +5,7 @@
  */
 #include "read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,21 @@ bool b2b_read_bool(struct b2b_reader *reader, enum b2b_attr attr, bool *flag_r)
 	if (b2b_bool_parse(value, flag_r) == B2B_OK)
 		return true;
 	b2b_read_refuse(reader, attr, value, "is neither TRUE nor FALSE");
+	return false;
+}
+
+bool b2b_read_number(struct b2b_reader *reader, enum b2b_attr attr, unsigned least, unsigned most,
+		     unsigned *number_r)
+{
+	struct b2b_str value;
+	char what[64];
+
+	if (!b2b_read_one(reader, attr, &value))
+		return false;
+	if (b2b_number_parse(value, least, most, number_r) == B2B_OK)
+		return true;
+	snprintf(what, sizeof what, "is not a number from %u to %u", least, most);
+	b2b_read_refuse(reader, attr, value, what);
 	return false;
 }
 

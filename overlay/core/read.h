@@ -32,6 +32,8 @@ bool b2b_read_next(struct b2b_reader *reader, enum b2b_attr attr, size_t *index,
  * it was, where there is no value or it was refused. */
 bool b2b_read_one(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_str *value_r);
 bool b2b_read_bool(struct b2b_reader *reader, enum b2b_attr attr, bool *flag_r);
+bool b2b_read_number(struct b2b_reader *reader, enum b2b_attr attr, unsigned least, unsigned most,
+		     unsigned *number_r);
 bool b2b_read_days(struct b2b_reader *reader, enum b2b_attr attr, unsigned *days_r);
 /* Never 0, which stands for "absent": the first second of 1970 reads as 1. */
 bool b2b_read_time(struct b2b_reader *reader, enum b2b_attr attr, time_t *time_r);

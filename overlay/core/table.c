@@ -235,3 +235,25 @@ struct b2b_rule *b2b_table_find(const struct b2b_table *table, struct b2b_table_
 	}
 	return rule;
 }
+
+struct b2b_rule *b2b_table_find_at(const struct b2b_table *table, struct b2b_table_key key,
+				   size_t index)
+{
+	uint64_t hash = hash_of(key.text);
+	const struct bucket *bucket = table ? table->buckets[hash % BUCKETS] : NULL;
+	struct b2b_rule *last = NULL;
+
+	for (size_t at = lower_bound(bucket, hash); bucket && at < bucket->count; at++) {
+		struct b2b_rule *rule = bucket->entries[at].rule;
+
+		if (bucket->entries[at].hash != hash)
+			break;
+		/* one that says the same thing twice stands side by side with itself */
+		if (rule == last || !same_key(bucket, at, key))
+			continue;
+		if (index-- == 0)
+			return rule;
+		last = rule;
+	}
+	return NULL;
+}

@@ -31,5 +31,8 @@ bool b2b_table_remove(struct b2b_table **table, struct b2b_table_key key,
  */
 struct b2b_rule *b2b_table_find(const struct b2b_table *table, struct b2b_table_key key,
 				bool *several_r);
+/* The index-th of the rules under key, by DN and each counted once; NULL past the last. */
+struct b2b_rule *b2b_table_find_at(const struct b2b_table *table, struct b2b_table_key key,
+				   size_t index);
 
 #endif

@@ -338,14 +338,20 @@ enum b2b_err b2b_bool_parse(struct b2b_str value, bool *flag_r)
 	return B2B_OK;
 }
 
+enum b2b_err b2b_number_parse(struct b2b_str value, unsigned least, unsigned most,
+			      unsigned *number_r)
+{
+	int number;
+
+	if (!whole_number(value, 9, &number) || (unsigned)number < least || (unsigned)number > most)
+		return B2B_ERR_INVALID;
+	*number_r = (unsigned)number;
+	return B2B_OK;
+}
+
 enum b2b_err b2b_days_parse(struct b2b_str value, unsigned *days_r)
 {
-	int days;
-
-	if (!whole_number(value, 5, &days) || days > 36500)
-		return B2B_ERR_INVALID;
-	*days_r = (unsigned)days;
-	return B2B_OK;
+	return b2b_number_parse(value, 0, 36500, days_r);
 }
 
 /* Copies to a buffer that ends in NUL; false if it does not fit or has a NUL of its own. */

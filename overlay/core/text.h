@@ -43,6 +43,9 @@ time_t b2b_time_round_up_hour(time_t when);
 
 /* TRUE or FALSE (RFC 4517, 3.3.3). */
 enum b2b_err b2b_bool_parse(struct b2b_str value, bool *flag_r);
+/* A decimal number from least to most, at most nine digits, no leading zeros, no sign. */
+enum b2b_err b2b_number_parse(struct b2b_str value, unsigned least, unsigned most,
+			      unsigned *number_r);
 /* A decimal number of days, 0 to 36500. */
 enum b2b_err b2b_days_parse(struct b2b_str value, unsigned *days_r);
 

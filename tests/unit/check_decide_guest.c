@@ -354,11 +354,12 @@ START_TEST(test_decide_label__ranks)
 
 		scene.guest.clearance = b2b_str_of(cases[i].clearance);
 		ck_assert_msg(b2b_decide_label(scene.snapshot, &scene.guest, scene.app,
+					       B2B_RANK_UNKNOWN,
 					       b2b_str_of(cases[i].label)) == cases[i].seen,
 			      "%zu", i);
 		b2b_snapshot_unref(&scene.snapshot);
 	}
-	ck_assert(!b2b_decide_label(NULL, NULL, NULL, b2b_str_of("")));
+	ck_assert(!b2b_decide_label(NULL, NULL, NULL, B2B_RANK_UNKNOWN, b2b_str_of("")));
 }
 END_TEST
 
