@@ -153,7 +153,7 @@ $(FUZZ_REPLAYS): | fuzz-core
 .PHONY: fuzz-core
 fuzz-core:
 	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) SAN=$(FUZZ_SAN) OPT='-O1 -g' core
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c Makefile $(wildcard overlay/core/*)
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz_main.h Makefile $(wildcard overlay/core/*)
 	@mkdir -p $(@D)
 	$(CC) -O1 -g $(DEFINES) $(WARN_FLAGS) $(ERROR_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core \
 		-DB2B_FUZZ_REPLAY -fsanitize=$(FUZZ_SAN) -fno-sanitize-recover=undefined -o $@ $< \

@@ -4,11 +4,7 @@
  * Out: nothing but a crash, where there is one.
  */
 #include "graph.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "fuzz_main.h"
 
 static bool entry_value(const void *entry, enum b2b_attr attr, size_t index,
 			struct b2b_str *value_r)
@@ -67,39 +63,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	}
 	return 0;
 }
-
-#ifdef B2B_FUZZ_REPLAY
-static int replay(const char *path)
-{
-	FILE *file = fopen(path, "rb");
-	size_t room = 16u << 20, bytes;
-	uint8_t *data, *exact;
-
-	if (!file) {
-		perror(path);
-		return 1;
-	}
-	data = malloc(room);
-	if (!data)
-		abort();
-	bytes = fread(data, 1, room, file);
-	fclose(file);
-	exact = malloc(bytes ? bytes : 1); /* so that a sanitizer sees a read past the end */
-	if (!exact)
-		abort();
-	__builtin_memcpy(exact, data, bytes);
-	free(data);
-	LLVMFuzzerTestOneInput(exact, bytes);
-	free(exact);
-	return 0;
-}
-
-int main(int argc, char **argv)
-{
-	int failed = 0;
-
-	for (int i = 1; i < argc; i++)
-		failed |= replay(argv[i]);
-	return failed;
-}
-#endif
