@@ -96,6 +96,18 @@ def test_samples__access_control_is_that_of_config(samples):
     assert answer.returncode in (32, 50)
 
 
+def test_samples__providers_and_access(samples):
+    """Set-up: as above.  Steps: providers.ldif and access.ldif by ldapadd.  Expected: every entry is
+    taken; the log says of each provider that its keys are missing, and of nothing else."""
+    mark = samples.log_mark()
+    samples.load(sample("providers.ldif"))
+    samples.load(sample("access.ldif"))
+    log = samples.log(mark)
+    for partner in ("adatum", "margie", "proseware", "litware"):
+        assert re.search(rf'policy entry "b2btenantid={partner},.*until b2bJwks is there', log)
+    assert log.count("policy entry") == 4, log
+
+
 def debian_config():
     """A server as Debian's package sets it up: no word of ours."""
     return f"""dn: cn=config
