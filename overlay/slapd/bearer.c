@@ -10,11 +10,16 @@ static const char bearer_key = 0;
 
 /* --- verifying --- */
 
-static bool may_be_sent(Operation *op, const struct b2b_snapshot *snapshot)
+/* Whether a token may come over this connection at all. */
+static enum b2b_reason may_be_sent(Operation *op, const struct b2b_snapshot *snapshot)
 {
 	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
 
-	return rule && !rule->invalid && (!rule->u.tenant.require_tls || b2b_map_is_protected(op));
+	if (!rule || rule->invalid)
+		return B2B_REASON_POLICY_INVALID;
+	if (rule->u.tenant.require_tls && !b2b_map_is_protected(op))
+		return B2B_REASON_TLS_REQUIRED;
+	return B2B_REASON_NONE;
 }
 
 /* An identity of the core, moved into op's memory. */
@@ -74,10 +79,11 @@ static bool ask_tenant(Operation *op, struct b2b_tenant *tenant, struct b2b_str 
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 	struct b2b_identity *identity = NULL;
 	struct b2b_str code;
+	enum b2b_reason reason = may_be_sent(op, snapshot);
 	bool believes = false;
 
-	if (!may_be_sent(op, snapshot))
-		b2b_error_set(why, "%s", b2b_reason_name(B2B_REASON_TLS_REQUIRED));
+	if (reason != B2B_REASON_NONE)
+		b2b_error_set(why, "%s", b2b_reason_name(reason));
 	else
 		believes = verify(snapshot, text, &identity, &code, why) == B2B_OK;
 	if (believes && !token_r->right) {

@@ -110,14 +110,22 @@ static void take_text(Entry *e, const char *attribute, char *text_r, size_t size
 		snprintf(text_r, size, "%s", a->a_vals[0].bv_val);
 }
 
+/* Whether it is the guest itself that asks, on its own connection: not one who acts for it. */
+static bool is_self(const struct enrolment *enrolment)
+{
+	const Operation *op = enrolment->op;
+
+	return bvmatch(&enrolment->ndn, &op->o_ndn) && op->o_conn &&
+	       bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+}
+
 /* Judges by the entry; who may not, and where there is no guest, hear the same. */
 static int judge_entry(struct enrolment *enrolment, Entry *e)
 {
-	bool self = dn_match(&enrolment->ndn, &enrolment->op->o_ndn);
 	bool enrolled = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_TOTP_SECRET]) != NULL;
 
 	if (!b2b_map_is_guest(e) ||
-	    (!(self && !enrolment->reset) && !is_administrator(enrolment, e)))
+	    (!(is_self(enrolment) && !enrolment->reset) && !is_administrator(enrolment, e)))
 		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
 	if (!enrolment->reset && enrolled)
 		return refuse(enrolment, LDAP_ALREADY_EXISTS,
