@@ -167,6 +167,7 @@ schema/b2b.ldif: schema/b2b.schema scripts/schema-gen
 
 check:
 	@scripts/deps build check
+	@scripts/peers > /dev/null
 	@$(MAKE) --no-print-directory all units fuzz
 	@tests/run
 demo:

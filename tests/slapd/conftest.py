@@ -16,6 +16,7 @@ import pytest  # noqa: E402
 
 from lib import builders, certs as certs_module, slapd as slapd_module  # noqa: E402
 from lib.hostile import FakeHome  # noqa: E402
+from lib.idp import Idp  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,14 @@ def home(certs):
     server = builders.home_server(certs=certs)
     yield server
     _finish(server)
+
+
+@pytest.fixture(scope="session")
+def idp():
+    """A real OpenID provider (lib.idp) whose keys stay; people are added to it, never changed."""
+    provider = Idp()
+    yield provider
+    provider.stop()
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def link_for(tmp_path, version):
                and (b.TOP / "overlay" / part / f"{path.stem}.c").exists()]
     module = tmp_path / "b2b.so"
     subprocess.run(["gcc", "-shared", "-Wl,--version-script=scripts/module.map", "-o", module,
-                    other, *objects, "-lldap", "-llber", "-ljansson", "-lcrypto"],
+                    other, *objects, "-lldap", "-llber", "-loath", "-ljansson", "-lcrypto"],
                    cwd=b.TOP, check=True, timeout=120)
     return module
 
