@@ -97,8 +97,8 @@ def test_samples__access_control_is_that_of_config(samples):
 
 
 def test_samples__providers_and_access(samples):
-    """Set-up: as above.  Steps: providers.ldif and access.ldif by ldapadd.  Expected: every entry is
-    taken; the log says of each provider that its keys are missing, and of nothing else."""
+    """Set-up: as above.  Steps: providers.ldif and access.ldif by ldapadd.  Expected: all entries
+    are taken; the log says of each provider that its keys are missing, and of nothing else."""
     mark = samples.log_mark()
     samples.load(sample("providers.ldif"))
     samples.load(sample("access.ldif"))
