@@ -104,7 +104,7 @@ def test_samples__providers_and_access(samples):
     samples.load(sample("access.ldif"))
     log = samples.log(mark)
     for partner in ("adatum", "margie", "proseware", "litware"):
-        assert re.search(rf'policy entry "b2btenantid={partner},.*until b2bJwks is there', log)
+        assert re.search(rf'policy entry "b2bTenantId={partner},.*until b2bJwks is there', log)
     assert log.count("policy entry") == 4, log
 
 
