@@ -62,21 +62,25 @@ enum b2b_err b2b_jwks_clean(struct b2b_str json, b2b_jwks_note *note, void *ctx,
 /* A compact JWS taken apart, not yet verified.  Zeroed: nothing; clear with b2b_jws_clear. */
 struct b2b_jws {
 	enum b2b_alg alg;
-	char *kid; /* or NULL */
+	char *kid; /* NUL-terminated; NULL: none */
 	bool has_kid;
+	bool typ_fits; /* typ is not there, or says that this is a token: see b2b_jws_parse */
 	struct b2b_str signing_input; /* borrowed from the token */
 	char *payload; /* payload_len bytes and a NUL; not trusted before b2b_jws_check */
 	size_t payload_len;
 	uint8_t *signature;
 	size_t signature_len;
+	void *block; /* what kid, payload and signature lie in */
 };
 
 /*
  * Takes a token apart: three parts of canonical base64url without padding (RFC 4648 section 3.5),
  * a header that is one JSON object without duplicate members, an alg that is ours.  Refused: more
- * than B2B_TOKEN_MAX_BYTES, any crit, the headers jwk, jku, x5u, x5c, zip and b64, a typ other than
- * JWT or at+jwt (with or without "application/", any case), a kid that is no text.  why tells what,
- * in fixed words: nothing of the token.
+ * than B2B_TOKEN_MAX_BYTES, any crit, the headers jwk, jku, x5u, x5c, zip and b64, a kid or typ
+ * that is no text, no signature.  The payload may be any bytes, or none.  A typ other than JWT or
+ * at+jwt (with or without "application/", any case) is good for a JWS but not for a token: then
+ * typ_fits is false, and whoever wants a token must refuse it (RFC 8725, 3.11).  why tells what is
+ * wrong, in fixed words with "it" for the token: nothing of the token.
  */
 enum b2b_err b2b_jws_parse(struct b2b_str token, struct b2b_jws *jws_r, struct b2b_error *why);
 /*
