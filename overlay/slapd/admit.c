@@ -254,8 +254,6 @@ int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b
 	struct b2b_verdict verdict;
 
 	text_r[0] = '\0';
-	if (!b2b_admission_read(op, admission))
-		return LDAP_INVALID_CREDENTIALS;
 	verdict = judge(op, admission, proof, code);
 	if (verdict.effect != B2B_ALLOW)
 		return refuse(op, admission, &verdict, text_r);

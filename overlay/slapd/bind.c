@@ -147,6 +147,9 @@ static int bind_at_home(Operation *op, SlapReply *rs, struct b2b_admission *bind
 		return fail(op, rs, LDAP_UNAVAILABLE, NULL);
 	switch (answer) {
 	case B2B_HOME_PROVED:
+		/* home was asked at leisure: what holds now? */
+		if (!b2b_admission_read(op, bind))
+			return fail(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
 		proof.sign_in.when = slap_get_time();
 		rs->sr_err = b2b_admission_admit(op, bind, &proof, code, text);
 		/* the frontend answers a success */

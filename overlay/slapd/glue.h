@@ -355,9 +355,9 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 /* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
 int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
 		       const struct b2b_verdict *verdict);
-/* The proof was right: reads and judges once more (home may have been asked at leisure), wants a
- * one-time password of ours where policy does, lets in.  code: what came with the proof, or empty.
- * Answers an LDAP code; text_r is empty or what to say. */
+/* The proof was right, and the guest was read after it: judges, wants a one-time password of ours
+ * where policy does, lets in.  code: what came with the proof, or empty.  Answers an LDAP code; text_r
+ * is empty or what to say. */
 int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
 			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
 /* All of it for a token that is right. */
