@@ -1,5 +1,5 @@
-"""SASL OAUTHBEARER (RFC 7628) as a client speaks it: messages, binds by libldap, and a client of our
-own that says what libldap does not (empty credentials, several binds at once, half a bind).
+"""SASL OAUTHBEARER (RFC 7628) as a client speaks it: messages, binds by libldap, and a client of
+our own that says what libldap does not (empty credentials, several binds at once, half a bind).
 
 python-ldap knows Cyrus's mechanisms only; its lower layer binds with any name and any bytes.
 """
@@ -24,8 +24,8 @@ WHOAMI = b"1.3.6.1.4.1.4203.1.11.3"
 
 
 def message(token, authzid=None, header=None, **pairs):
-    """The client's message: GS2 header, then pairs.  auth=Bearer <token> comes first unless token is
-    None; an authzid is escaped as RFC 5801 wants."""
+    """The client's message: GS2 header, then pairs.  auth=Bearer <token> comes first unless token
+    is None; an authzid is escaped as RFC 5801 wants."""
     if header is None:
         name = "" if authzid is None else \
             "a=" + authzid.replace("=", "=3D").replace(",", "=2C")
@@ -40,7 +40,7 @@ def step(connection, credentials, mechanism=MECHANISM, dn=""):
     """One SASL bind request by libldap: (code, text, server's credentials or None).  Empty
     credentials are sent as none."""
     try:
-        answer = connection._l.sasl_bind_s(dn, mechanism, credentials)
+        answer = connection._l.sasl_bind_s(dn, mechanism, credentials, None, None)
     except ldap.LDAPError as error:
         return error.args[0]["result"], error.args[0].get("info", ""), None
     if isinstance(answer, bytes):
@@ -101,7 +101,7 @@ class Raw:
         return self._number
 
     def send_bind(self, credentials, mechanism=MECHANISM, dn=""):
-        """credentials None: none at all, which is not the same as empty ones (RFC 4513, 5.2.1.3)."""
+        """credentials None: none at all, which is not the same as empty ones."""
         data = ber(0x04, mechanism.encode())
         if credentials is not None:
             data += ber(0x04, credentials)

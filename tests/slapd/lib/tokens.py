@@ -5,6 +5,7 @@ tokens say, each part of which a test may put otherwise.
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -33,12 +34,19 @@ def b64_int(number, size=None):
     return b64(number.to_bytes(size or (number.bit_length() + 7) // 8, "big"))
 
 
+@functools.lru_cache(maxsize=None)
+def _rsa():
+    return rsa.generate_private_key(65537, 2048)
+
+
 class Key:
     """A signing key.  kind: RSA, one of CURVES, or Ed25519."""
 
-    def __init__(self, kind="P-256", kid="key-1", bits=2048):
+    def __init__(self, kind="P-256", kid="key-1", bits=2048, private=None):
         self.kind, self.kid = kind, kid
-        if kind == "RSA":
+        if private:
+            self.private = private
+        elif kind == "RSA":
             self.private = rsa.generate_private_key(65537, bits)
         elif kind == "Ed25519":
             self.private = ed25519.Ed25519PrivateKey.generate()
@@ -47,9 +55,10 @@ class Key:
 
     @staticmethod
     def of(alg, kid=None):
-        """A key that an algorithm needs."""
-        kind = "RSA" if alg[:2] in ("RS", "PS") else CURVE_OF.get(alg, "Ed25519")
-        return Key(kind, kid or f"key-{alg}")
+        """A key that an algorithm needs; the RSA key is one for all, for making one takes time."""
+        if alg[:2] in ("RS", "PS"):
+            return Key("RSA", kid or f"key-{alg}", private=_rsa())
+        return Key(CURVE_OF.get(alg, "Ed25519"), kid or f"key-{alg}")
 
     @property
     def alg(self):
@@ -333,7 +342,7 @@ HOSTILE = {
     "four-parts": lambda s, who: s.token(who) + ".e30",
     "five-parts": lambda s, who: s.token(who) + ".e30.e30",
     "behind-it": lambda s, who: s.token(who) + " ",
-    "before-it": lambda s, who: " " + s.token(who),
+    "before-it": lambda s, who: "\t" + s.token(who),
     "bearer-before-it": lambda s, who: "Bearer " + s.token(who),
     "oversized": lambda s, who: s.token(who, filler="x" * 20000),
     "deep": _payload('{"sub": ' + "[" * 5000 + "]" * 5000 + "}"),
