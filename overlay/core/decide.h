@@ -107,6 +107,10 @@ struct b2b_access_finding {
 		reason; /* what it denies with; B2B_REASON_NONE: satisfied, or not applying */
 	time_t until;   /* a satisfied one holds until here; 0: no bound */
 };
+/* What the word of this tenant counts for: bits of enum b2b_ca_grant (mfa, compliantDevice,
+ * hybridJoinedDevice).  Its partner entry's trust settings, where they are unset the default
+ * policy's; none where those are unset too, or the partner is unknown or its entry invalid. */
+unsigned b2b_access_trust(const struct b2b_snapshot *snapshot, struct b2b_str home_tenant);
 /* policy: a B2B_RULE_ACCESS of the snapshot; its state is not looked at, save that a disabled one
  * never applies.  An invalid one applies to everybody and denies, unless its state could be read and
  * is not enabled. */

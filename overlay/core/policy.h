@@ -28,6 +28,7 @@ enum b2b_scope { /* index into the settings of a rule */
 struct b2b_target {
 	char *value;
 	size_t len;    /* of value, without its NUL */
+	uint64_t hash; /* b2b_str_hash_similar */
 	bool is_group; /* named by b2bGroupTarget too */
 };
 
@@ -87,7 +88,8 @@ struct b2b_token_settings {
 };
 
 struct b2b_partner {
-	char *tenant_id; /* lower case */
+	char *tenant_id;      /* lower case */
+	uint64_t tenant_hash; /* b2b_str_hash_similar */
 	struct b2b_settings settings;
 	enum b2b_idp idps[4]; /* in order, B2B_IDP_NONE ends */
 	unsigned idp_mask;
@@ -100,7 +102,9 @@ struct b2b_partner {
 };
 
 struct b2b_app {
-	char *id; /* b2bAppId, else cn; lower case */
+	char *id;         /* b2bAppId, else cn; lower case */
+	size_t id_len;    /* without its NUL */
+	uint64_t id_hash; /* b2b_str_hash_similar */
 	bool assignment_required;
 	char **service_dns; /* normalised DNs */
 	size_t service_dn_count;
@@ -145,9 +149,17 @@ enum b2b_ca_grant { /* bits */
 		    B2B_GRANT_TLS = 32,
 };
 
+enum b2b_ca_condition { /* bits */
+			B2B_CA_ON_GUEST = 1,
+			B2B_CA_ON_APP = 2,
+			B2B_CA_ON_NETWORK = 4,
+			B2B_CA_ON_SSF = 8,
+};
+
 struct b2b_names { /* plain names, or normalised DNs sorted by strcmp */
 	char **list;
 	size_t count;
+	uint64_t *hashes; /* of names: b2b_str_hash_similar; of DNs: NULL */
 };
 
 struct b2b_networks {
@@ -155,20 +167,23 @@ struct b2b_networks {
 	size_t count;
 };
 
-/* A conditional access policy; decide.h judges by it. */
+/* A conditional access policy; decide.h judges by it.  What rules most policies out stands first. */
 struct b2b_access_policy {
 	enum b2b_ca_state state;
+	unsigned conditions; /* bits of enum b2b_ca_condition: those that are not about all */
+	/* Bit (hash % 64) is set where it is surely not about a tenant or application. */
+	uint64_t other_partners, other_apps;
+	unsigned grants;
+	bool any_grant;                        /* OR */
+	bool all_apps;                         /* AllApplications among the included, or none */
+	unsigned sign_in_secs;                 /* 0: no bound */
+	char *max_label;                       /* or NULL */
+	unsigned below_ssf;                    /* 0: whatever the strength */
+	unsigned include_types, exclude_types; /* bits: 1 << enum b2b_user_type */
 	struct b2b_names include_partners, exclude_partners;
 	struct b2b_names include_guests, exclude_guests; /* DNs */
-	unsigned include_types, exclude_types;           /* bits: 1 << enum b2b_user_type */
 	struct b2b_names include_apps, exclude_apps;
-	bool all_apps; /* AllApplications among the included, or none */
 	struct b2b_networks include_networks, exclude_networks;
-	unsigned below_ssf; /* 0: whatever the strength */
-	unsigned grants;
-	bool any_grant;              /* OR */
-	unsigned sign_in_secs;       /* 0: no bound */
-	char *max_label;             /* or NULL */
 	_Atomic uint64_t would_deny; /* sign-ins that it would have denied while reportOnly */
 };
 

@@ -45,15 +45,43 @@ static void read_state(struct b2b_reader *reader, struct b2b_access_policy *acce
 		b2b_read_refuse(reader, B2B_ATTR_CA_STATE, none, "is missing");
 }
 
+static void read_names(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_names *names)
+{
+	b2b_read_list(reader, attr, &names->list, &names->count);
+	if (names->count == 0)
+		return;
+	names->hashes = malloc(names->count * sizeof *names->hashes);
+	if (!names->hashes) {
+		reader->no_memory = true;
+		return;
+	}
+	for (size_t i = 0; i < names->count; i++)
+		names->hashes[i] = b2b_str_hash_similar(b2b_str_of(names->list[i]));
+}
+
+/* The bits that no name has. */
+static uint64_t others_than(const struct b2b_names *names)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; names->hashes && i < names->count; i++)
+		mask |= UINT64_C(1) << names->hashes[i] % 64;
+	return ~mask;
+}
+
+static void free_names(struct b2b_names *names)
+{
+	b2b_policy_free_list(names->list, names->count);
+	free(names->hashes);
+}
+
 static void read_whom(struct b2b_reader *reader, struct b2b_access_policy *access)
 {
 	static const struct b2b_word types[] = { { "Guest", 1 << B2B_USER_GUEST },
 						 { "Member", 1 << B2B_USER_MEMBER } };
 
-	b2b_read_list(reader, B2B_ATTR_CA_INCLUDE_PARTNER, &access->include_partners.list,
-		      &access->include_partners.count);
-	b2b_read_list(reader, B2B_ATTR_CA_EXCLUDE_PARTNER, &access->exclude_partners.list,
-		      &access->exclude_partners.count);
+	read_names(reader, B2B_ATTR_CA_INCLUDE_PARTNER, &access->include_partners);
+	read_names(reader, B2B_ATTR_CA_EXCLUDE_PARTNER, &access->exclude_partners);
 	b2b_policy_read_dns(reader, B2B_ATTR_CA_INCLUDE_GUEST, &access->include_guests.list,
 			    &access->include_guests.count);
 	b2b_policy_read_dns(reader, B2B_ATTR_CA_EXCLUDE_GUEST, &access->exclude_guests.list,
@@ -62,6 +90,13 @@ static void read_whom(struct b2b_reader *reader, struct b2b_access_policy *acces
 		read_bits(reader, B2B_ATTR_CA_INCLUDE_USER_TYPE, types, COUNT(types));
 	access->exclude_types =
 		read_bits(reader, B2B_ATTR_CA_EXCLUDE_USER_TYPE, types, COUNT(types));
+	if (access->include_partners.count || access->exclude_partners.count ||
+	    access->include_guests.count || access->exclude_guests.count || access->include_types ||
+	    access->exclude_types)
+		access->conditions |= B2B_CA_ON_GUEST;
+	/* guests are included whatever their tenant */
+	if (access->include_partners.count && !access->include_guests.count)
+		access->other_partners = others_than(&access->include_partners);
 }
 
 static bool is_all_apps(struct b2b_str value)
@@ -74,14 +109,16 @@ static void read_apps(struct b2b_reader *reader, struct b2b_access_policy *acces
 	const struct b2b_names *names = &access->include_apps;
 	struct b2b_str value;
 
-	b2b_read_list(reader, B2B_ATTR_CA_INCLUDE_APP, &access->include_apps.list,
-		      &access->include_apps.count);
+	read_names(reader, B2B_ATTR_CA_INCLUDE_APP, &access->include_apps);
 	access->all_apps = names->count == 0;
 	for (size_t i = 0; i < names->count; i++)
 		if (is_all_apps(b2b_str_of(names->list[i])))
 			access->all_apps = true;
-	b2b_read_list(reader, B2B_ATTR_CA_EXCLUDE_APP, &access->exclude_apps.list,
-		      &access->exclude_apps.count);
+	if (!access->all_apps)
+		access->other_apps = others_than(names);
+	read_names(reader, B2B_ATTR_CA_EXCLUDE_APP, &access->exclude_apps);
+	if (!access->all_apps || access->exclude_apps.count)
+		access->conditions |= B2B_CA_ON_APP;
 	for (size_t index = 0; b2b_read_next(reader, B2B_ATTR_CA_EXCLUDE_APP, &index, &value);)
 		if (is_all_apps(value))
 			b2b_read_refuse(reader, B2B_ATTR_CA_EXCLUDE_APP, value,
@@ -94,7 +131,10 @@ static void read_connection(struct b2b_reader *reader, struct b2b_access_policy 
 				 &access->include_networks.list, &access->include_networks.count);
 	b2b_policy_read_networks(reader, B2B_ATTR_CA_EXCLUDE_NETWORK,
 				 &access->exclude_networks.list, &access->exclude_networks.count);
-	b2b_read_number(reader, B2B_ATTR_CA_BELOW_SSF, 1, SSF_MAX, &access->below_ssf);
+	if (access->include_networks.count || access->exclude_networks.count)
+		access->conditions |= B2B_CA_ON_NETWORK;
+	if (b2b_read_number(reader, B2B_ATTR_CA_BELOW_SSF, 1, SSF_MAX, &access->below_ssf))
+		access->conditions |= B2B_CA_ON_SSF;
 }
 
 static void read_grants(struct b2b_reader *reader, struct b2b_access_policy *access)
@@ -143,12 +183,12 @@ void b2b_policy_read_access(struct b2b_reader *reader, struct b2b_access_policy 
 
 void b2b_policy_free_access(struct b2b_access_policy *access)
 {
-	b2b_policy_free_list(access->include_partners.list, access->include_partners.count);
-	b2b_policy_free_list(access->exclude_partners.list, access->exclude_partners.count);
-	b2b_policy_free_list(access->include_guests.list, access->include_guests.count);
-	b2b_policy_free_list(access->exclude_guests.list, access->exclude_guests.count);
-	b2b_policy_free_list(access->include_apps.list, access->include_apps.count);
-	b2b_policy_free_list(access->exclude_apps.list, access->exclude_apps.count);
+	free_names(&access->include_partners);
+	free_names(&access->exclude_partners);
+	free_names(&access->include_guests);
+	free_names(&access->exclude_guests);
+	free_names(&access->include_apps);
+	free_names(&access->exclude_apps);
 	free(access->include_networks.list);
 	free(access->exclude_networks.list);
 	free(access->max_label);

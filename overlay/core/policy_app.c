@@ -16,11 +16,16 @@ static void read_app_id(struct b2b_reader *reader, struct b2b_app *app)
 
 	if (!b2b_read_next(reader, attr, &index, &value))
 		attr = B2B_ATTR_CN;
-	if (!b2b_policy_read_id(reader, attr, &app->id))
+	if (!b2b_policy_read_id(reader, attr, &app->id)) {
 		b2b_read_refuse(reader, B2B_ATTR_APP_ID, none,
 				"is missing, and there is not one cn");
-	else if (b2b_str_similar(b2b_str_of(app->id), b2b_str_of("AllApplications")))
-		b2b_read_refuse(reader, attr, b2b_str_of(app->id), "is a keyword");
+		return;
+	}
+	value = b2b_str_of(app->id);
+	app->id_len = value.len;
+	app->id_hash = b2b_str_hash_similar(value);
+	if (b2b_str_similar(value, b2b_str_of("AllApplications")))
+		b2b_read_refuse(reader, attr, value, "is a keyword");
 }
 
 static bool is_listener(struct b2b_str value)

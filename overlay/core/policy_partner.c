@@ -113,11 +113,12 @@ static void read_home(struct b2b_reader *reader, struct b2b_partner *partner)
 
 void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *partner)
 {
-	static const enum b2b_attr carried[] = { B2B_ATTR_TENANT_DOMAIN, B2B_ATTR_JWKS_URI };
+	static const enum b2b_attr carried[] = { B2B_ATTR_TENANT_DOMAIN };
 	const struct b2b_str none = { 0 };
 
 	if (!b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &partner->tenant_id))
 		b2b_read_refuse(reader, B2B_ATTR_TENANT_ID, none, "is missing");
+	partner->tenant_hash = b2b_str_hash_similar(b2b_str_of(partner->tenant_id));
 	b2b_policy_read_settings(reader, &partner->settings);
 	read_idps(reader, partner);
 	read_home(reader, partner);

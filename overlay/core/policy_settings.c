@@ -79,6 +79,7 @@ static void read_targets(struct b2b_reader *reader, enum b2b_attr attr, bool app
 		text[value.len] = '\0';
 		target->value = text;
 		target->len = value.len;
+		target->hash = b2b_str_hash_similar(value);
 		target->is_group = !apps && is_group(reader, value);
 		text += value.len + 1;
 	}

@@ -240,6 +240,15 @@ const struct b2b_rule *b2b_snapshot_app_at(const struct b2b_snapshot *snapshot, 
 	return rule_at(snapshot->apps, index);
 }
 
+size_t b2b_snapshot_access(const struct b2b_snapshot *snapshot,
+			   const struct b2b_rule *const **list_r)
+{
+	const struct b2b_rules *rules = snapshot->access;
+
+	*list_r = rules ? rules->list : NULL;
+	return rules ? rules->count : 0;
+}
+
 const struct b2b_rule *b2b_snapshot_access_at(const struct b2b_snapshot *snapshot, size_t index)
 {
 	return rule_at(snapshot->access, index);

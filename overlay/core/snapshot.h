@@ -44,7 +44,11 @@ const struct b2b_rule *b2b_snapshot_app_by_audience(const struct b2b_snapshot *s
  * ones are among them. */
 const struct b2b_rule *b2b_snapshot_partner_by_issuer(const struct b2b_snapshot *snapshot,
 						      struct b2b_str issuer, size_t index);
-/* The index-th conditional access policy by DN, invalid ones among them; NULL past the last. */
+/* All conditional access policies by DN, invalid ones among them; *list_r is NULL where there is
+ * none.  Returns how many. */
+size_t b2b_snapshot_access(const struct b2b_snapshot *snapshot,
+			   const struct b2b_rule *const **list_r);
+/* The index-th of them; NULL past the last. */
 const struct b2b_rule *b2b_snapshot_access_at(const struct b2b_snapshot *snapshot, size_t index);
 const struct b2b_rule *b2b_snapshot_app_by_id(const struct b2b_snapshot *snapshot,
 					      struct b2b_str id);

@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +147,16 @@ bool b2b_str_similar(struct b2b_str a, struct b2b_str b)
 		if (c == -1)
 			return true;
 	}
+}
+
+uint64_t b2b_str_hash_similar(struct b2b_str value)
+{
+	struct folder folder = { value, 0, true };
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+	for (int c; (c = folder_next(&folder)) != -1;)
+		hash = (hash ^ (uint64_t)c) * UINT64_C(0x100000001b3);
+	return hash;
 }
 
 /* Takes exactly count digits off the front. */
@@ -420,15 +431,27 @@ enum b2b_err b2b_cidr_parse(struct b2b_str value, struct b2b_cidr *cidr_r)
 	return B2B_OK;
 }
 
+/* How two half addresses differ, the first bit the highest. */
+static uint64_t difference(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return be64toh(x ^ y);
+}
+
 bool b2b_cidr_contains(const struct b2b_cidr *cidr, const struct b2b_addr *addr)
 {
-	unsigned bytes = cidr->prefix_bits / 8, bits = cidr->prefix_bits % 8;
+	const uint8_t *net = cidr->net.bytes;
+	unsigned bits = cidr->prefix_bits;
+	uint64_t first = difference(net, addr->bytes);
 
-	if (!cidr->net.set || !addr->set || cidr->prefix_bits > 128)
+	if (!cidr->net.set || !addr->set || bits > 128)
 		return false;
-	if (memcmp(cidr->net.bytes, addr->bytes, bytes) != 0)
-		return false;
-	return bits == 0 || ((cidr->net.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - bits)) == 0;
+	if (bits <= 64)
+		return bits == 0 || first >> (64 - bits) == 0;
+	return first == 0 && difference(net + 8, addr->bytes + 8) >> (128 - bits) == 0;
 }
 
 bool b2b_ordered_parse(struct b2b_str value, unsigned *index_r, struct b2b_str *rest_r)

@@ -30,6 +30,8 @@ struct b2b_str b2b_str_of(const char *s); /* NULL gives an empty one */
 /* True if the two may name the same thing: ASCII case, the number of blanks, blanks at the ends
  * and around , = + and ways of escaping (RFC 4514) are ignored; ';' counts as ','. */
 bool b2b_str_similar(struct b2b_str a, struct b2b_str b);
+/* Similar strings have one hash; others hardly ever. */
+uint64_t b2b_str_hash_similar(struct b2b_str value);
 /* Copies to the heap, NUL-terminated; caller frees; NULL without memory. */
 char *b2b_str_dup(struct b2b_str value);
 

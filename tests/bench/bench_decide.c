@@ -12,6 +12,7 @@
 
 #define PARTNERS 10000
 #define APPS 1000
+#define ACCESS_POLICIES 20
 #define ROUNDS 5000000u
 #define CHANGES 20000u
 #define ID_FORMAT "6f1c2d3e-%04x-4b5a-9c8d-%012x"
@@ -22,7 +23,7 @@ struct line {
 };
 
 struct lines {
-	struct line line[8];
+	struct line line[16];
 	size_t count;
 };
 
@@ -93,6 +94,43 @@ static struct b2b_snapshot *make_policy(void)
 	return snapshot;
 }
 
+/* Policies as a directory may have them: by partner, by application, by network, for all. */
+static void put_access(struct b2b_snapshot **snapshot)
+{
+	char dn[128], partner[2][64], app[64];
+	struct lines by_partner = { { { B2B_ATTR_CA_STATE, "enabled" },
+				      { B2B_ATTR_CA_INCLUDE_PARTNER, partner[0] },
+				      { B2B_ATTR_CA_INCLUDE_PARTNER, partner[1] },
+				      { B2B_ATTR_CA_GRANT, "compliantDevice" } },
+				    4 };
+	struct lines by_app = { { { B2B_ATTR_CA_STATE, "enabled" },
+				  { B2B_ATTR_CA_INCLUDE_APP, app },
+				  { B2B_ATTR_CA_GRANT, "mfa" },
+				  { B2B_ATTR_CA_MAX_LABEL, "General" } },
+				4 };
+	struct lines by_network = { { { B2B_ATTR_CA_STATE, "enabled" },
+				      { B2B_ATTR_CA_EXCLUDE_NETWORK, "192.0.2.0/24" },
+				      { B2B_ATTR_CA_EXCLUDE_NETWORK, "2001:db8::/32" },
+				      { B2B_ATTR_CA_GRANT, "block" } },
+				    4 };
+	struct lines for_all = { { { B2B_ATTR_CA_STATE, "enabled" },
+				   { B2B_ATTR_CA_EXCLUDE_PARTNER, partner[1] },
+				   { B2B_ATTR_CA_GRANT, "mfa" },
+				   { B2B_ATTR_CA_GRANT, "terms" },
+				   { B2B_ATTR_CA_GRANT_OPERATOR, "OR" },
+				   { B2B_ATTR_CA_SIGN_IN_FREQUENCY, "86400" } },
+				 6 };
+	const struct lines *kinds[] = { &by_partner, &by_app, &by_network, &for_all };
+
+	for (unsigned i = 0; i < ACCESS_POLICIES; i++) {
+		for (unsigned j = 0; j < 2; j++)
+			snprintf(partner[j], sizeof partner[j], ID_FORMAT, 5 * i + j, 5 * i + j);
+		snprintf(app, sizeof app, "application-%u", i);
+		snprintf(dn, sizeof dn, "cn=policy-%u,cn=conditional-access,cn=b2b,dc=ours", i);
+		put(snapshot, B2B_RULE_ACCESS, dn, kinds[i % 4]);
+	}
+}
+
 static double now_ns(void)
 {
 	struct timespec now;
@@ -104,7 +142,9 @@ static double now_ns(void)
 static void bench_decisions(const struct b2b_snapshot *snapshot)
 {
 	static char ids[PARTNERS][64];
-	struct b2b_context context = { .now = 1800000000 };
+	struct b2b_context context = { .now = 1800000000,
+				       .sign_in = { .when = 1799990000, .own_mfa = true },
+				       .is_protected = true };
 	struct b2b_guest guest = { .dn = "uid=bob,ou=guests,dc=ours",
 				   .home_subject = b2b_str_of("uid=bob,dc=home"),
 				   .well_formed = true,
@@ -114,6 +154,7 @@ static void bench_decisions(const struct b2b_snapshot *snapshot)
 	unsigned allowed = 0;
 	double start;
 
+	b2b_addr_parse(b2b_str_of("192.0.2.7"), &context.peer);
 	for (unsigned i = 0; i < PARTNERS; i++)
 		snprintf(ids[i], sizeof ids[i], ID_FORMAT, i % 65536, i);
 	start = now_ns();
@@ -123,8 +164,10 @@ static void bench_decisions(const struct b2b_snapshot *snapshot)
 				      b2b_snapshot_app_at(snapshot, i * 31u % APPS), &context)
 				   .effect;
 	}
-	printf("decide: %.0f ns (%d partners, %d applications, %u of %u allowed)\n",
-	       (now_ns() - start) / ROUNDS, PARTNERS, APPS, allowed, ROUNDS);
+	printf("decide: %.0f ns (%d partners, %d applications, %zu access policies, %u of %u "
+	       "allowed)\n",
+	       (now_ns() - start) / ROUNDS, PARTNERS, APPS,
+	       b2b_snapshot_count(snapshot, B2B_RULE_ACCESS), allowed, ROUNDS);
 }
 
 static void bench_lookups(const struct b2b_snapshot *snapshot)
@@ -152,6 +195,8 @@ int main(void)
 	struct b2b_snapshot *snapshot = make_policy();
 
 	printf("load: %.0f ms for all partners and applications\n", (now_ns() - start) / 1e6);
+	bench_decisions(snapshot);
+	put_access(&snapshot);
 	bench_decisions(snapshot);
 	bench_lookups(snapshot);
 	start = now_ns();

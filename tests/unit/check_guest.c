@@ -50,6 +50,11 @@ START_TEST(test_guest_parse__whole)
 	ck_assert_int_eq(guest.review, B2B_REVIEW_APPROVED);
 	ck_assert(b2b_str_equal(guest.clearance, b2b_str_of("General")));
 	ck_assert_uint_eq(guest.sponsor_count, 2);
+	ck_assert_int_eq(guest.user_type, B2B_USER_GUEST);
+	ck_assert_uint_eq(guest.terms_accepted.len, 0);
+	guest = parse("b2bUserType: MEMBER\nb2bTermsAccepted: 2026-1");
+	ck_assert_int_eq(guest.user_type, B2B_USER_MEMBER);
+	ck_assert(b2b_str_equal(guest.terms_accepted, b2b_str_of("2026-1")));
 }
 END_TEST
 

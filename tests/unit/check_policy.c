@@ -143,6 +143,7 @@ START_TEST(test_rule_compile__tenant_defaults)
 	ck_assert_uint_eq(tenant->inactivity_days, 0);
 	ck_assert_int_eq(tenant->guest_access, B2B_SEES_LIMITED);
 	ck_assert(tenant->require_tls);
+	ck_assert_ptr_null(tenant->terms_version);
 	ck_assert_uint_eq(tenant->label_count, 0);
 	b2b_rule_unref(&rule);
 }
@@ -160,6 +161,7 @@ START_TEST(test_rule_compile__tenant_whole)
 					  "b2bAllowedDomain: a.example\n"
 					  "b2bAllowedDomain: b-c.example\n"
 					  "b2bRequireTls: FALSE\n"
+					  "b2bTermsVersion: 2026-1\n"
 					  "b2bInactivity: 36500\n"
 					  "b2bLabelOrder: {10}Secret\n"
 					  "b2bLabelOrder: {2}General\n"
@@ -174,6 +176,7 @@ START_TEST(test_rule_compile__tenant_whole)
 	ck_assert_uint_eq(tenant->inactivity_days, 36500);
 	ck_assert_int_eq(tenant->guest_access, B2B_SEES_MEMBER);
 	ck_assert(!tenant->require_tls);
+	ck_assert_str_eq(tenant->terms_version, "2026-1");
 	ck_assert_uint_eq(tenant->label_count, 3);
 	ck_assert_str_eq(tenant->labels[0], "Public");
 	ck_assert_str_eq(tenant->labels[1], "General");
@@ -308,6 +311,8 @@ static const struct {
 	TENANT("b2bLabelOrder: {0}a\nb2bDefaultLabel: b")
 		"b2bDefaultLabel: value \"b\" is not in b2bLabelOrder" },
 	TENANT("b2bDefaultLabel: b") "b2bDefaultLabel: value \"b\"" },
+	TENANT("b2bTermsVersion: ") "b2bTermsVersion: value \"\" is empty" },
+	TENANT("b2bTermsVersion: 1\nb2bTermsVersion: 2") "b2bTermsVersion: value \"2\" is a second" },
 };
 /* clang-format on */
 
@@ -399,8 +404,10 @@ START_TEST(test_rule_compile__broken_keeps_identity)
 	ck_assert_uint_eq(rule->u.app.listener_count, 1);
 	ck_assert_str_eq(rule->u.app.service_dns[0], "cn=s");
 	b2b_rule_unref(&rule);
-	rule = test_broken(B2B_RULE_PARTNER, "cn=it", "b2bTenantId: Fab\nb2bIdp: what");
+	rule = test_broken(B2B_RULE_PARTNER, "cn=it",
+			   "b2bTenantId: Fab\nb2bIdp: what\nb2bIssuer: https://login.example");
 	ck_assert_str_eq(rule->u.partner.tenant_id, "fab");
+	ck_assert_str_eq(rule->u.partner.token.issuer, "https://login.example");
 	b2b_rule_unref(&rule);
 }
 END_TEST

@@ -3,33 +3,11 @@
  * In: rules compiled from text.
  * Out: libcheck's summary.
  */
-#include "entry.h"
-#include "snapshot.h"
+#include "snapshots.h"
 
 #include <stdio.h>
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 #define MANY 10000
-
-/* Replaces *snapshot by one with the rule, and gives the rule's reference away. */
-static void put(struct b2b_snapshot **snapshot, struct b2b_rule *rule)
-{
-	struct b2b_snapshot *next = b2b_snapshot_with(*snapshot, rule);
-
-	ck_assert_ptr_nonnull(next);
-	b2b_snapshot_unref(snapshot);
-	b2b_rule_unref(&rule);
-	*snapshot = next;
-}
-
-static void drop(struct b2b_snapshot **snapshot, const char *dn)
-{
-	struct b2b_snapshot *next = b2b_snapshot_without(*snapshot, dn);
-
-	ck_assert_ptr_nonnull(next);
-	b2b_snapshot_unref(snapshot);
-	*snapshot = next;
-}
 
 static const struct b2b_rule *partner_of(const struct b2b_snapshot *snapshot, const char *id)
 {
@@ -277,46 +255,56 @@ START_TEST(test_snapshot_with__thousand_apps)
 }
 END_TEST
 
-START_TEST(test_snapshot_conflict__claims)
+static const char *access_at(const struct b2b_snapshot *snapshot, size_t index)
 {
-	static const struct {
-		enum b2b_rule_kind kind;
-		const char *dn, *lines, *error; /* NULL: no conflict */
-	} cases[] = {
-		{ B2B_RULE_PARTNER, "cn=p", "b2bTenantId: fab", NULL },
-		{ B2B_RULE_PARTNER, "cn=q", "b2bTenantId: FAB", "b2bTenantId: value \"fab\"" },
-		{ B2B_RULE_PARTNER, "cn=q", "b2bTenantId: other", NULL },
-		{ B2B_RULE_APP, "cn=a", "cn: wiki\nb2bAppPeer: 192.0.2.0/24", NULL },
-		{ B2B_RULE_APP, "cn=b", "cn: WIKI", "b2bAppId: value \"wiki\" belongs to cn=a" },
-		{ B2B_RULE_APP, "cn=b", "cn: b\nb2bAppServiceDN: cn=x\nb2bAppServiceDN: cn=s",
-		  "b2bAppServiceDN: value \"cn=s\" belongs to cn=a" },
-		{ B2B_RULE_APP, "cn=b", "cn: b\nb2bAppListener: LDAP://h:1",
-		  "b2bAppListener: value \"LDAP://h:1\" belongs to cn=a" },
-		{ B2B_RULE_APP, "cn=b", "cn: b\nb2bAppPeer: 192.0.2.0/24", "b2bAppPeer: " },
-		{ B2B_RULE_APP, "cn=b", "cn: b\nb2bAppPeer: 192.0.2.0/25", NULL },
-		{ B2B_RULE_DEFAULT, "cn=default", "cn: default", NULL },
-		{ B2B_RULE_DEFAULT, "cn=default2", "cn: default2", "there is a default policy" },
-		{ B2B_RULE_TENANT, "cn=t", "cn: t", NULL },
-	};
-	struct b2b_snapshot *snapshot = b2b_snapshot_new();
+	const struct b2b_rule *rule = b2b_snapshot_access_at(snapshot, index);
 
-	put(&snapshot, test_rule(B2B_RULE_PARTNER, "cn=p", "b2bTenantId: fab"));
-	put(&snapshot, test_rule(B2B_RULE_DEFAULT, "cn=default", "cn: default"));
-	put(&snapshot, test_rule(B2B_RULE_APP, "cn=a",
-				 "cn: wiki\nb2bAppServiceDN: cn=s\nb2bAppListener: ldap://h:1/\n"
-				 "b2bAppPeer: 192.0.2.0/24"));
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct b2b_rule *rule = test_rule(cases[i].kind, cases[i].dn, cases[i].lines);
-		struct b2b_error error;
-		enum b2b_err err = b2b_snapshot_conflict(snapshot, rule, &error);
+	return rule ? rule->dn : "none";
+}
 
-		ck_assert_msg((err == B2B_OK) == !cases[i].error, "%zu: %s", i, error.text);
-		if (cases[i].error)
-			ck_assert_msg(strncmp(error.text, cases[i].error, strlen(cases[i].error)) ==
-					      0,
-				      "%s", error.text);
-		b2b_rule_unref(&rule);
-	}
+#define BLOCK "b2bCaState: enabled\nb2bCaGrant: block"
+
+START_TEST(test_snapshot_access__by_dn)
+{
+	struct b2b_snapshot *snapshot = b2b_snapshot_new(), *old;
+	const struct b2b_rule *const *list, *const *same;
+
+	ck_assert_uint_eq(b2b_snapshot_access(snapshot, &list), 0);
+	ck_assert_ptr_null(list);
+	ck_assert_str_eq(access_at(snapshot, 0), "none");
+	put(&snapshot, test_rule(B2B_RULE_ACCESS, "cn=m", BLOCK));
+	put(&snapshot, test_rule(B2B_RULE_ACCESS, "cn=z", BLOCK));
+	put(&snapshot, test_broken(B2B_RULE_ACCESS, "cn=a", "b2bCaGrant: x"));
+	ck_assert_str_eq(access_at(snapshot, 0), "cn=a");
+	ck_assert_str_eq(access_at(snapshot, 1), "cn=m");
+	ck_assert_str_eq(access_at(snapshot, 2), "cn=z");
+	ck_assert_str_eq(access_at(snapshot, 3), "none");
+	ck_assert_uint_eq(b2b_snapshot_count(snapshot, B2B_RULE_ACCESS), 3);
+	ck_assert_uint_eq(b2b_snapshot_access(snapshot, &list), 3);
+	/* what changes elsewhere leaves the list as it is */
+	put(&snapshot, test_rule(B2B_RULE_PARTNER, "cn=p", "b2bTenantId: p"));
+	put(&snapshot, test_rule(B2B_RULE_APP, "cn=app", "cn: app"));
+	ck_assert_uint_eq(b2b_snapshot_access(snapshot, &same), 3);
+	ck_assert_ptr_eq(list, same);
+	old = b2b_snapshot_ref(snapshot);
+	put(&snapshot, test_rule(B2B_RULE_ACCESS, "cn=m", BLOCK "\nb2bCaIncludeApp: app"));
+	drop(&snapshot, "cn=a");
+	ck_assert_str_eq(access_at(snapshot, 0), "cn=m");
+	ck_assert_ptr_ne(b2b_snapshot_access_at(snapshot, 0), b2b_snapshot_access_at(old, 1));
+	ck_assert_ptr_eq(b2b_snapshot_access_at(snapshot, 1), b2b_snapshot_access_at(old, 2));
+	ck_assert_str_eq(access_at(old, 2), "cn=z");
+	/* a policy whose entry becomes something else leaves the list */
+	put(&snapshot, test_rule(B2B_RULE_APP, "cn=m", "cn: m"));
+	ck_assert_str_eq(access_at(snapshot, 0), "cn=z");
+	ck_assert_uint_eq(b2b_snapshot_count(snapshot, B2B_RULE_ACCESS), 1);
+	ck_assert_ptr_nonnull(b2b_snapshot_app_at(snapshot, 1));
+	put(&snapshot, test_rule(B2B_RULE_ACCESS, "cn=m", BLOCK));
+	ck_assert_str_eq(access_at(snapshot, 0), "cn=m");
+	ck_assert_ptr_null(b2b_snapshot_app_at(snapshot, 1));
+	b2b_snapshot_unref(&old);
+	drop(&snapshot, "cn=m");
+	drop(&snapshot, "cn=z");
+	ck_assert_str_eq(access_at(snapshot, 0), "none");
 	b2b_snapshot_unref(&snapshot);
 }
 END_TEST
@@ -379,7 +367,7 @@ int main(void)
 	tcase_add_test(tcase, test_snapshot_app__several_claim_one_thing);
 	tcase_add_test(tcase, test_snapshot_app__order);
 	tcase_add_test(tcase, test_snapshot_with__thousand_apps);
-	tcase_add_test(tcase, test_snapshot_conflict__claims);
+	tcase_add_test(tcase, test_snapshot_access__by_dn);
 	tcase_add_test(tcase, test_snapshot_with__broken_rules_are_kept);
 	tcase_add_test(tcase, test_snapshot_label_rank__unknown_is_above_all);
 	suite_add_tcase(suite, tcase);

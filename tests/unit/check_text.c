@@ -110,6 +110,9 @@ START_TEST(test_str_similar__pairs)
 		ck_assert_msg(b2b_str_similar(a, b) == cases[i].similar, "%s | %s", a.s, b.s);
 		ck_assert_msg(b2b_str_similar(b, a) == cases[i].similar, "%s | %s", b.s, a.s);
 		ck_assert(b2b_str_similar(a, a));
+		ck_assert_msg((b2b_str_hash_similar(a) == b2b_str_hash_similar(b)) ==
+				      cases[i].similar,
+			      "%s | %s", a.s, b.s);
 	}
 	ck_assert(!b2b_str_similar(BYTES("a"), BYTES("a\0b")));
 	ck_assert(!b2b_str_similar(BYTES("a \0"), BYTES("a ")));
@@ -300,6 +303,27 @@ START_TEST(test_bool_parse__only_the_two_words)
 }
 END_TEST
 
+START_TEST(test_number_parse__range)
+{
+	static const char *const bad[] = { "",           "0",         "5",  "6001", "10000",
+					   "+6",         "-6",        " 6", "6 ",   "06",
+					   "6.0",        "0x6",       "6e", "six",  "\xd9\xa6",
+					   "4294967302", "1000000000" };
+	unsigned number = 7;
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		ck_assert_msg(b2b_number_parse(str(bad[i]), 6, 6000, &number) == B2B_ERR_INVALID,
+			      "%s", bad[i]);
+	ck_assert_uint_eq(number, 7);
+	ck_assert_int_eq(b2b_number_parse(str("6"), 6, 6000, &number), B2B_OK);
+	ck_assert_uint_eq(number, 6);
+	ck_assert_int_eq(b2b_number_parse(str("6000"), 6, 6000, &number), B2B_OK);
+	ck_assert_uint_eq(number, 6000);
+	ck_assert_int_eq(b2b_number_parse(str("999999999"), 0, 4000000000u, &number), B2B_OK);
+	ck_assert_uint_eq(number, 999999999);
+}
+END_TEST
+
 START_TEST(test_days_parse__range)
 {
 	static const char *const bad[] = {
@@ -378,6 +402,13 @@ START_TEST(test_cidr_contains__pairs)
 		{ "192.0.2.0/24", "::ffff:192.0.2.9", true },
 		{ "10.0.0.0/7", "11.255.0.1", true },
 		{ "10.0.0.0/7", "12.0.0.0", false },
+		{ "2001:db8:0:1::/64", "2001:db8:0:1:ffff::1", true },
+		{ "2001:db8:0:1::/64", "2001:db8:0:0:ffff::1", false },
+		{ "2001:db8:0:1:8000::/65", "2001:db8:0:1:ffff::", true },
+		{ "2001:db8:0:1:8000::/65", "2001:db8:0:1:7fff::", false },
+		{ "2001:db8:0:1:8000::/65", "2001:db8:0:2:ffff::", false },
+		{ "8000::/1", "ffff::", true },
+		{ "8000::/1", "7fff::", false },
 	};
 	struct b2b_cidr cidr;
 	struct b2b_addr addr, none = { { 0 }, false };
@@ -447,6 +478,7 @@ int main(void)
 	tcase_add_test(text, test_time_format__is_read_back);
 	tcase_add_test(text, test_time_round_up_hour__edges);
 	tcase_add_test(text, test_bool_parse__only_the_two_words);
+	tcase_add_test(text, test_number_parse__range);
 	tcase_add_test(text, test_days_parse__range);
 	tcase_add_test(text, test_ordered_parse__prefixes);
 	tcase_add_test(text, test_cidr_contains__pairs);
