@@ -38,7 +38,7 @@ static void expect_claims(const struct b2b_claims *claims, const char *const *wa
 START_TEST(test_policy_read_token__whole)
 {
 	static const char *const tenant[] = { "tid|72f9", "tid|72fa", "hd|fab.example" };
-	static const char *const mfa[] = { "acr|urn:a=b", "loa|3" };
+	static const char *const mfa[] = { "acr|urn:a=b=", "loa|3" };
 	static const char *const compliant[] = {
 		"http://schemas.microsoft.com/2014/09/devicecontext/claims/iscompliant|true"
 	};
@@ -53,7 +53,7 @@ START_TEST(test_policy_read_token__whole)
 		 "b2bTokenAlgorithm: ES256\nb2bTokenAlgorithm: EdDSA\nb2bTokenAlgorithm: ES256\n"
 		 "b2bSubjectClaim: oid\nb2bGroupsClaim: roles\nb2bTenantClaim: tid=72f9\n"
 		 "b2bTenantClaim: tid=72fa\nb2bTenantClaim: hd=fab.example\n"
-		 "b2bMfaClaim: acr=urn:a=b\nb2bMfaClaim: loa=3\nb2bCompliantDeviceClaim: "
+		 "b2bMfaClaim: acr=urn:a=b=\nb2bMfaClaim: loa=3\nb2bCompliantDeviceClaim: "
 		 "http://schemas.microsoft.com/2014/09/devicecontext/claims/iscompliant=true\n"
 		 "b2bHybridJoinedClaim: trustType=ServerAd\nb2bTokenOnce: TRUE",
 		 jwks);
