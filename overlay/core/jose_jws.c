@@ -15,10 +15,12 @@ struct parts {
 
 static bool split(struct b2b_str token, struct parts *parts_r)
 {
-	const char *end = token.s + token.len, *first, *second;
+	const char *first = token.len ? memchr(token.s, '.', token.len) : NULL, *second, *end;
 
-	first = token.len ? memchr(token.s, '.', token.len) : NULL;
-	second = first ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
+	if (!first)
+		return false;
+	end = token.s + token.len;
+	second = memchr(first + 1, '.', (size_t)(end - first - 1));
 	if (!second || memchr(second + 1, '.', (size_t)(end - second - 1)))
 		return false;
 	parts_r->header = (struct b2b_str){ token.s, (size_t)(first - token.s) };

@@ -291,6 +291,9 @@ bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *
 		       struct berval *ndn);
 /* For the write hooks: whether slapd's own access control would let op write. */
 bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant);
+/* Whether slapd's own access control lets op manage an attribute: the one level that it looks up for
+ * attributes of the server's own (it grants everybody "write" to those, measured). */
+bool b2b_access_may_manage(Operation *op, Entry *e, AttributeDescription *desc);
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
 		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp);
 

@@ -17,7 +17,7 @@ static struct berval mechanism = BER_BVC("OAUTHBEARER");
 
 static bool is_mechanism(const struct berval *mech)
 {
-	return mech->bv_val && !strcasecmp(mech->bv_val, mechanism.bv_val);
+	return mech->bv_len == mechanism.bv_len && !strcasecmp(mech->bv_val, mechanism.bv_val);
 }
 
 bool b2b_oauth_is_here(Operation *op)

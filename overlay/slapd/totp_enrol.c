@@ -4,7 +4,7 @@
  * In: {"action":"enroll"|"reset","guest":"<DN>"}; without guest it is about who asks.
  * Out: {"guest":...,"secret":<base32>,"uri":"otpauth://totp/..."}, once; the entry keeps it sealed.
  *
- * An administrator is who may write b2bTotpSecret by slapd's access control.  A guest may enrol
+ * An administrator is who may manage b2bTotpSecret by slapd's access control.  A guest may enrol
  * itself on a connection where policy lets it in, if it has no secret yet.
  */
 #include "totp.h"
@@ -92,7 +92,7 @@ static bool is_administrator(struct enrolment *enrolment, Entry *e)
 	BackendDB *saved = op->o_bd;
 
 	op->o_bd = enrolment->tenant->be;
-	bool may = access_allowed(op, e, b2b_ad[B2B_ATTR_TOTP_SECRET], NULL, ACL_WRITE, NULL) != 0;
+	bool may = b2b_access_may_manage(op, e, b2b_ad[B2B_ATTR_TOTP_SECRET]);
 	op->o_bd = saved;
 	return may;
 }

@@ -116,7 +116,7 @@ def test_conditional__app(server, lines, wiki, directory):
     ("b2bCaIncludeNetwork: 127.0.0.1/32", True, False, True),
     ("b2bCaIncludeNetwork: 127.0.0.2/32", False, False, True),
     ("b2bCaIncludeNetwork: 10.0.0.0/8\nb2bCaIncludeNetwork: ::1/128", False, True, True),
-    ("b2bCaIncludeNetwork: ::/0", False, True, True),
+    ("b2bCaIncludeNetwork: ::/0", True, True, True),  # IPv4 is ::ffff:0:0/96
     ("b2bCaIncludeNetwork: 0.0.0.0/0", True, False, True),
     ("b2bCaExcludeNetwork: 127.0.0.0/8", False, True, True),
     ("b2bCaExcludeNetwork: ::1/128", True, False, True),
