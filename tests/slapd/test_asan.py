@@ -8,8 +8,10 @@ import threading
 import ldap
 import pytest
 
-from lib import builders as b, cnconfig as c
+from lib import builders as b, cnconfig as c, sasl, totp, ways
+from lib.conditional import container_ldif, policy
 from lib.slapd import poll
+from lib.tokens import HOSTILE, Signer
 
 BUILD = b.MODULE.parent
 SLOW = 5  # how much longer things take under the sanitizers
@@ -141,3 +143,37 @@ def test_asan__come_and_go(server, fake_home):
         for thread in threads:
             thread.join(60)
     assert surprises == []
+
+
+def test_asan__tokens(server):
+    """Every hostile token and a right one in each way, OAUTHBEARER cut off at every byte and in the
+    middle of other binds, one-time passwords, policies.  Expected: as above."""
+    signer, dn = Signer(tid="tenant-1"), b.guest_dn("alice")
+    server.load(b.partner_ldif("home", lines=signer.partner_lines("b2bTokenOnce: TRUE\n"
+                               "b2bTenantClaim: tid=tenant-1")) + container_ldif()
+                + b.guest_ldif("alice", subject="alice") + b.guest_ldif("mail", subject=""))
+    for make in HOSTILE.values():
+        ways.is_out(server, dn, make(signer, "alice"), statuses=("invalid_token",
+                                                                "invalid_request"))
+    claims = {"email": "mail@home.example", "email_verified": True, "groups": ["a"] * 50}
+    for number, name in enumerate(ways.WAYS):
+        ways.is_in(server, dn, signer.token("alice", n=number), ways=[name])
+        ways.is_in(server, b.guest_dn("mail"), signer.token("m", n=number, **claims), ways=[name])
+    with sasl.Raw(server.ldapi, timeout=60) as raw:
+        whole = sasl.message("a.b.c", f"dn:{dn}", host="h", port="1", totp="123456")
+        for size in range(len(whole) + 1):
+            raw.bind(whole[:size])
+            raw.bind(sasl.DUMMY)
+            raw.bind(None)
+            raw.bind(None, "DIGEST-MD5")
+    secret = totp.enrol(server.root(), dn)
+    for lines, code in (("b2bCaGrant: mfa", 8), ("b2bCaGrant: block", 53),
+                        ("b2bCaSignInFrequency: 1\nb2bCaMaxLabel: x", 53)):
+        with policy(server, lines, state="reportOnly"), policy(server, lines):
+            token = signer.token("alice", auth_time=1, code=code)
+            assert ways.by_dn(server, dn, token)[0] == code
+            ways.by_dn(server, dn, token + totp.wrong_code(secret))
+            ways.by_dn(server, dn, token + totp.code(secret))
+    totp.ask(server.root(), "reset", dn)
+    for value in (b"{", b"[]", b'{"action":"enroll","guest":"x"}'):
+        assert totp.refusal(server.root(), value)[0] in (2, 34)
