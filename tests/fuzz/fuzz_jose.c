@@ -5,12 +5,9 @@
  */
 #include "jose.h"
 #include "text.h"
+#include "fuzz_main.h"
 
 #include "../unit/jose_vectors.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const char *const tokens[] = { RFC7515_A2_TOKEN, RFC7515_A3_TOKEN, RFC7515_A4_TOKEN,
 				      RFC7520_41_TOKEN, RFC7520_42_TOKEN, RFC7520_43_TOKEN,
@@ -18,8 +15,6 @@ static const char *const tokens[] = { RFC7515_A2_TOKEN, RFC7515_A3_TOKEN, RFC751
 static const char set[] =
 	SET(RFC7515_A2_KEY "," RFC7515_A3_KEY "," RFC7515_A4_KEY "," RFC7520_RSA_KEY
 			   "," RFC7520_EC_KEY "," RFC8037_KEY);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void promise(bool kept)
 {
@@ -132,33 +127,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	return 0;
 }
-
-#ifdef B2B_FUZZ_REPLAY
-static int replay(const char *path)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *data = malloc(1u << 20);
-	size_t size;
-
-	if (!file || !data) {
-		perror(path);
-		return EXIT_FAILURE;
-	}
-	size = fread(data, 1, 1u << 20, file);
-	fclose(file);
-	/* a block of its own, so that a read past its end is seen */
-	data = realloc(data, size ? size : 1);
-	LLVMFuzzerTestOneInput(data, size);
-	free(data);
-	return EXIT_SUCCESS;
-}
-
-int main(int argc, char **argv)
-{
-	int status = EXIT_SUCCESS;
-
-	for (int i = 1; i < argc && status == EXIT_SUCCESS; i++)
-		status = replay(argv[i]);
-	return status;
-}
-#endif
