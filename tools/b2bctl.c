@@ -12,12 +12,21 @@
 #include <string.h>
 
 enum option_id { /* options of commands; a command knows a set of them, as bits */
+		 OPT_AUDIENCE,
+		 OPT_CA_FILE,
 		 OPT_DEFAULT,
+		 OPT_DISCOVERY,
 		 OPT_DRY_RUN,
 		 OPT_FILTER,
 		 OPT_FORMAT,
+		 OPT_ISSUER,
+		 OPT_KEYS,
 		 OPT_PARTNER,
+		 OPT_REFRESH,
 		 OPT_SETTING,
+		 OPT_SUBJECT_CLAIM,
+		 OPT_TENANT_CLAIM,
+		 OPT_TOKEN,
 		 OPT_COUNT
 };
 #define BIT(id) (1u << (id))
@@ -32,12 +41,21 @@ struct option_row {
 
 #define AT(member) offsetof(struct ctl_options, member)
 static const struct option_row option_rows[OPT_COUNT] = {
+	[OPT_AUDIENCE] = { "audience", LIST, AT(audiences) },
+	[OPT_CA_FILE] = { "ca-file", TEXT, AT(ca_file) },
 	[OPT_DEFAULT] = { "default", FLAG, AT(only_default) },
+	[OPT_DISCOVERY] = { "discovery", TEXT, AT(discovery) },
 	[OPT_DRY_RUN] = { "dry-run", FLAG, AT(dry_run) },
 	[OPT_FILTER] = { "filter", TEXT, AT(filter) },
 	[OPT_FORMAT] = { "format", TEXT, AT(format) },
+	[OPT_ISSUER] = { "issuer", TEXT, AT(issuer) },
+	[OPT_KEYS] = { "keys", TEXT, AT(keys) },
 	[OPT_PARTNER] = { "partner", TEXT, AT(partner) },
+	[OPT_REFRESH] = { "refresh", FLAG, AT(refresh) },
 	[OPT_SETTING] = { "setting", TEXT, AT(setting) },
+	[OPT_SUBJECT_CLAIM] = { "subject-claim", TEXT, AT(subject_claim) },
+	[OPT_TENANT_CLAIM] = { "tenant-claim", LIST, AT(tenant_claims) },
+	[OPT_TOKEN] = { "token", TEXT, AT(token) },
 };
 
 struct command {
@@ -55,6 +73,18 @@ static const struct command commands[] = {
 	  BIT(OPT_PARTNER) | BIT(OPT_SETTING), 1 },
 	{ "policy", "export", "[--partner ID | --default]", ctl_policy_export,
 	  BIT(OPT_PARTNER) | BIT(OPT_DEFAULT), 0 },
+	{ "partner", "add",
+	  "--partner ID (--discovery URL|FILE [--keys URL|FILE] | --keys URL|FILE --issuer ISSUER) "
+	  "[--audience AUDIENCE]... [--tenant-claim NAME=VALUE]... [--subject-claim NAME] "
+	  "[--ca-file FILE] [--dry-run], or --refresh [--partner ID] [--ca-file FILE] [--dry-run]",
+	  ctl_partner_add,
+	  BIT(OPT_PARTNER) | BIT(OPT_DISCOVERY) | BIT(OPT_KEYS) | BIT(OPT_ISSUER) |
+		  BIT(OPT_AUDIENCE) | BIT(OPT_TENANT_CLAIM) | BIT(OPT_SUBJECT_CLAIM) |
+		  BIT(OPT_CA_FILE) | BIT(OPT_DRY_RUN) | BIT(OPT_REFRESH),
+	  0 },
+	{ "partner", "show", "ID", ctl_partner_show, 0, 1 },
+	{ "partner", "test", "[--token FILE|-] [--ca-file FILE] ID", ctl_partner_test,
+	  BIT(OPT_TOKEN) | BIT(OPT_CA_FILE), 1 },
 	{ "guest", "list", "[--filter FILTER] [--format table|csv|json]", ctl_guest_list,
 	  BIT(OPT_FILTER) | BIT(OPT_FORMAT), 0 },
 	{ "guest", "show", "DN|UID|MAIL", ctl_guest_show, 0, 1 },
@@ -274,6 +304,8 @@ int main(int argc, char **argv)
 	else if (result == CTL_DONE)
 		result = run_command(&options, given);
 	ctl_wipe_password(&options);
+	free(options.audiences.values);
+	free(options.tenant_claims.values);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror(CTL_NAME ": standard output");
 		result = result == CTL_DONE ? CTL_FAILED : result;

@@ -40,7 +40,9 @@ struct ctl_options {
 	int start_tls; /* how often -Z was given */
 	/* Options of commands; NULL, false or empty where they were not given. */
 	const char *partner, *setting, *filter, *format;
-	bool dry_run, only_default;
+	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
+	struct ctl_list audiences, tenant_claims;
+	bool dry_run, only_default, refresh;
 	bool only_help, only_version;
 	char **words; /* what stands behind the command */
 	int word_count;
@@ -183,5 +185,8 @@ int ctl_policy_check(struct ctl_options *options);
 int ctl_policy_export(struct ctl_options *options);
 int ctl_guest_list(struct ctl_options *options);
 int ctl_guest_show(struct ctl_options *options);
+int ctl_partner_add(struct ctl_options *options);
+int ctl_partner_show(struct ctl_options *options);
+int ctl_partner_test(struct ctl_options *options);
 
 #endif
