@@ -12,18 +12,23 @@
 #include <string.h>
 
 enum option_id { /* options of commands; a command knows a set of them, as bits */
+		 OPT_APP,
 		 OPT_AUDIENCE,
 		 OPT_CA_FILE,
+		 OPT_CLAIMS,
 		 OPT_DEFAULT,
 		 OPT_DISCOVERY,
 		 OPT_DRY_RUN,
 		 OPT_FILTER,
 		 OPT_FORMAT,
+		 OPT_GUEST,
 		 OPT_ISSUER,
 		 OPT_KEYS,
 		 OPT_PARTNER,
+		 OPT_PEER,
 		 OPT_REFRESH,
 		 OPT_SETTING,
+		 OPT_SSF,
 		 OPT_SUBJECT_CLAIM,
 		 OPT_TENANT_CLAIM,
 		 OPT_TOKEN,
@@ -41,18 +46,23 @@ struct option_row {
 
 #define AT(member) offsetof(struct ctl_options, member)
 static const struct option_row option_rows[OPT_COUNT] = {
+	[OPT_APP] = { "app", TEXT, AT(app) },
 	[OPT_AUDIENCE] = { "audience", LIST, AT(audiences) },
 	[OPT_CA_FILE] = { "ca-file", TEXT, AT(ca_file) },
+	[OPT_CLAIMS] = { "claims", TEXT, AT(claims) },
 	[OPT_DEFAULT] = { "default", FLAG, AT(only_default) },
 	[OPT_DISCOVERY] = { "discovery", TEXT, AT(discovery) },
 	[OPT_DRY_RUN] = { "dry-run", FLAG, AT(dry_run) },
 	[OPT_FILTER] = { "filter", TEXT, AT(filter) },
 	[OPT_FORMAT] = { "format", TEXT, AT(format) },
+	[OPT_GUEST] = { "guest", TEXT, AT(guest) },
 	[OPT_ISSUER] = { "issuer", TEXT, AT(issuer) },
 	[OPT_KEYS] = { "keys", TEXT, AT(keys) },
 	[OPT_PARTNER] = { "partner", TEXT, AT(partner) },
+	[OPT_PEER] = { "peer", TEXT, AT(peer) },
 	[OPT_REFRESH] = { "refresh", FLAG, AT(refresh) },
 	[OPT_SETTING] = { "setting", TEXT, AT(setting) },
+	[OPT_SSF] = { "ssf", TEXT, AT(ssf) },
 	[OPT_SUBJECT_CLAIM] = { "subject-claim", TEXT, AT(subject_claim) },
 	[OPT_TENANT_CLAIM] = { "tenant-claim", LIST, AT(tenant_claims) },
 	[OPT_TOKEN] = { "token", TEXT, AT(token) },
@@ -88,6 +98,10 @@ static const struct command commands[] = {
 	{ "guest", "list", "[--filter FILTER] [--format table|csv|json]", ctl_guest_list,
 	  BIT(OPT_FILTER) | BIT(OPT_FORMAT), 0 },
 	{ "guest", "show", "DN|UID|MAIL", ctl_guest_show, 0, 1 },
+	{ "explain", NULL,
+	  "--guest DN|UID|MAIL [--app ID] [--peer ADDRESS] [--claims FILE|-] [--ssf NUMBER]",
+	  ctl_explain,
+	  BIT(OPT_GUEST) | BIT(OPT_APP) | BIT(OPT_PEER) | BIT(OPT_CLAIMS) | BIT(OPT_SSF), 0 },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 #define HELP_COLUMNS 79

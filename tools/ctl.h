@@ -41,6 +41,7 @@ struct ctl_options {
 	/* Options of commands; NULL, false or empty where they were not given. */
 	const char *partner, *setting, *filter, *format;
 	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
+	const char *guest, *app, *peer, *claims, *ssf;
 	struct ctl_list audiences, tenant_claims;
 	bool dry_run, only_default, refresh;
 	bool only_help, only_version;
@@ -188,5 +189,6 @@ int ctl_guest_show(struct ctl_options *options);
 int ctl_partner_add(struct ctl_options *options);
 int ctl_partner_show(struct ctl_options *options);
 int ctl_partner_test(struct ctl_options *options);
+int ctl_explain(struct ctl_options *options);
 
 #endif
