@@ -24,8 +24,10 @@ enum option_id { /* options of commands; a command knows a set of them, as bits 
 		 OPT_GUEST,
 		 OPT_ISSUER,
 		 OPT_KEYS,
+		 OPT_NO_QR,
 		 OPT_PARTNER,
 		 OPT_PEER,
+		 OPT_QR,
 		 OPT_REFRESH,
 		 OPT_SETTING,
 		 OPT_SSF,
@@ -58,8 +60,10 @@ static const struct option_row option_rows[OPT_COUNT] = {
 	[OPT_GUEST] = { "guest", TEXT, AT(guest) },
 	[OPT_ISSUER] = { "issuer", TEXT, AT(issuer) },
 	[OPT_KEYS] = { "keys", TEXT, AT(keys) },
+	[OPT_NO_QR] = { "no-qr", FLAG, AT(no_qr) },
 	[OPT_PARTNER] = { "partner", TEXT, AT(partner) },
 	[OPT_PEER] = { "peer", TEXT, AT(peer) },
+	[OPT_QR] = { "qr", FLAG, AT(qr) },
 	[OPT_REFRESH] = { "refresh", FLAG, AT(refresh) },
 	[OPT_SETTING] = { "setting", TEXT, AT(setting) },
 	[OPT_SSF] = { "ssf", TEXT, AT(ssf) },
@@ -98,6 +102,9 @@ static const struct command commands[] = {
 	{ "guest", "list", "[--filter FILTER] [--format table|csv|json]", ctl_guest_list,
 	  BIT(OPT_FILTER) | BIT(OPT_FORMAT), 0 },
 	{ "guest", "show", "DN|UID|MAIL", ctl_guest_show, 0, 1 },
+	{ "totp", "enroll", "[--qr | --no-qr] DN|UID|MAIL|self", ctl_totp_enroll,
+	  BIT(OPT_QR) | BIT(OPT_NO_QR), 1 },
+	{ "totp", "reset", "DN|UID|MAIL", ctl_totp_reset, 0, 1 },
 	{ "explain", NULL,
 	  "--guest DN|UID|MAIL [--app ID] [--peer ADDRESS] [--claims FILE|-] [--ssf NUMBER]",
 	  ctl_explain,
@@ -237,6 +244,8 @@ static int check_options(const struct ctl_options *options)
 		return ctl_misuse("--partner and --default exclude each other", "");
 	if (options->partner && !*options->partner)
 		return ctl_misuse("--partner: the id is empty", "");
+	if (options->qr && options->no_qr)
+		return ctl_misuse("--qr and --no-qr exclude each other", "");
 	return CTL_DONE;
 }
 

@@ -43,7 +43,7 @@ struct ctl_options {
 	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
 	const char *guest, *app, *peer, *claims, *ssf;
 	struct ctl_list audiences, tenant_claims;
-	bool dry_run, only_default, refresh;
+	bool dry_run, only_default, refresh, qr, no_qr;
 	bool only_help, only_version;
 	char **words; /* what stands behind the command */
 	int word_count;
@@ -189,6 +189,8 @@ int ctl_guest_show(struct ctl_options *options);
 int ctl_partner_add(struct ctl_options *options);
 int ctl_partner_show(struct ctl_options *options);
 int ctl_partner_test(struct ctl_options *options);
+int ctl_totp_enroll(struct ctl_options *options);
+int ctl_totp_reset(struct ctl_options *options);
 int ctl_explain(struct ctl_options *options);
 
 #endif
