@@ -7,6 +7,7 @@ import json
 import ldap
 import os
 import pytest
+import re
 import subprocess
 from pathlib import Path
 
@@ -298,6 +299,15 @@ def test_options__usage(ctl):
         assert ctl.bare(*args).returncode == 2, args
     assert ctl.bare("--help").returncode == 0
     assert ctl.bare("--version").stdout.startswith("b2bctl ")
+
+
+def test_options__are_documented(ctl):
+    """Every option of --help has its place in the manual page, and the other way round."""
+    page = (builders.TOP / "man" / "b2bctl.1").read_text()
+    listed = set(re.findall(r"(?<![\w-])(--?[A-Za-z][a-z-]*)", ctl.bare("--help").stdout)) | {"-ZZ"}
+    described = {f"-{name}" for line in re.findall(r"^\.It Fl (.*)$", page, re.M)
+                 for name in line.split(" ")[:1]}
+    assert listed == described
 
 
 def test_options__base(ctl):
