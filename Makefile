@@ -60,6 +60,7 @@ TEST_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Ioverlay/slapd -
 CORE_LIBS   = -ljansson -lcrypto
 CLIENT_LIBS = -lldap -llber
 MODULE_LIBS = -loath
+TOOLS_LIBS  = -lcurl -lqrencode
 CHECK_LIBS  = -lcheck -lsubunit -lpthread -lrt -lm
 
 CORE_C  := $(sort $(wildcard overlay/core/*.c))
@@ -137,7 +138,8 @@ $(BUILD)/b2b.so: $(CORE_O) $(HOME_O) $(GLUE_O) scripts/module.map
 	$(CC) -shared $(SAN_LINK_FLAGS) $(LINK_FLAGS) -Wl,--version-script=scripts/module.map \
 		-o $@ $(CORE_O) $(HOME_O) $(GLUE_O) $(CLIENT_LIBS) $(MODULE_LIBS) $(CORE_LIBS)
 $(BUILD)/b2bctl: $(CORE_O) $(TOOLS_O)
-	$(CC) $(SAN_LINK_FLAGS) $(LINK_FLAGS) -o $@ $(TOOLS_O) $(CORE_O) $(CLIENT_LIBS) $(CORE_LIBS)
+	$(CC) $(SAN_LINK_FLAGS) $(LINK_FLAGS) -o $@ $(TOOLS_O) $(CORE_O) $(CLIENT_LIBS) $(TOOLS_LIBS) \
+		$(CORE_LIBS)
 
 $(BUILD)/unit/check_%: $(BUILD)/obj/tests/unit/check_%.o $(CORE_O) $(HOME_O)
 	@mkdir -p $(@D)

@@ -22,6 +22,11 @@ enum ctl_exit { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
 
 #define CTL_SASL_ANSWERS 3
 
+struct ctl_list { /* what an option was given, as often as it was */
+	char **values;
+	size_t count;
+};
+
 struct ctl_options {
 	const char *uri;           /* -H, or NULL: ldap.conf */
 	const char *bind_dn;       /* -D */
@@ -33,11 +38,21 @@ struct ctl_options {
 	char *sasl_answers[CTL_SASL_ANSWERS]; /* of ldap.conf, while the bind lasts */
 	bool prompt, simple, verbose;
 	int start_tls; /* how often -Z was given */
+	/* Options of commands; NULL, false or empty where they were not given. */
 	const char *partner, *setting, *filter, *format;
-	bool dry_run, only_default;
+	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
+	const char *guest, *app, *peer, *claims, *ssf;
+	struct ctl_list audiences, tenant_claims;
+	bool dry_run, only_default, refresh, qr, no_qr;
+	bool only_help, only_version;
 	char **words; /* what stands behind the command */
 	int word_count;
 };
+
+/* b2bctl.c */
+
+/* Says what is wrong with the command line and returns CTL_USAGE. */
+int ctl_misuse(const char *what, const char *which);
 
 /* ctl_text.c */
 
@@ -46,6 +61,8 @@ int ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same with what the server said to the operation before. */
 int ctl_fail_ldap(LDAP *ld, int code, const char *what);
 void ctl_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* One line on standard output, whose text passes ctl_shown. */
+void ctl_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A copy in which bytes that are not UTF-8, or steer a terminal, are '?'.  Caller frees.  Ends
  * the program where memory is out, as all that follow. */
 char *ctl_shown(const char *text, size_t bytes);
@@ -101,7 +118,34 @@ struct ctl_tenant {
 	struct ctl_entry *entry; /* the b2bTenant entry, or NULL */
 };
 int ctl_tenant_find(LDAP *ld, const struct ctl_options *options, struct ctl_tenant *tenant_r);
+/* Complains where there is no tenant entry. */
+int ctl_tenant_demand(const struct ctl_tenant *tenant);
 void ctl_tenant_clear(struct ctl_tenant *tenant);
+
+/* ctl_find.c */
+
+/* Where the guests are: b2bGuestBase, else the entry above our tenant's, else -b itself.  Caller
+ * frees, as all that follow. */
+char *ctl_guest_base(const struct ctl_tenant *tenant);
+/* The one guest whose DN, uid or mail word is; complains where it is none or several.  first, which
+ * may be NULL, is called with its message. */
+int ctl_guest_find(LDAP *ld, const struct ctl_tenant *tenant, const char *word, ctl_each_fn *first,
+		   void *ctx, struct ctl_entry **entry_r);
+
+struct ctl_partners {
+	struct ctl_entry **entries;
+	size_t count;
+};
+/* DNs and filters; the tenant has an entry. */
+char *ctl_partners_dn(const struct ctl_tenant *tenant);
+char *ctl_partner_dn(const struct ctl_tenant *tenant, const char *id);
+char *ctl_partner_filter(const char *id);
+int ctl_partners_read(LDAP *ld, const struct ctl_tenant *tenant, const char *filter,
+		      struct ctl_partners *partners_r);
+void ctl_partners_clear(struct ctl_partners *partners);
+/* *entry_r is NULL, with CTL_DONE, where there is no such partner. */
+int ctl_partner_find(LDAP *ld, const struct ctl_tenant *tenant, const char *id,
+		     struct ctl_entry **entry_r);
 
 /* ctl_plan.c */
 
@@ -112,13 +156,29 @@ struct ctl_plan {
 	char *dn;
 	struct b2b_graph_value groups; /* b2bGroupTarget, with what other halves need of it */
 	bool has_groups;
+	struct b2b_rule *rule; /* the entry as it will be, compiled */
 };
 /* Merges what is wanted into what is there and checks the whole as the server will. */
 int ctl_plan_make(struct ctl_plan *plan);
+/* A value to be set; text is copied.  Free what was added with ctl_want_clear. */
+void ctl_want(struct b2b_graph_entry *want, enum b2b_attr attr, struct b2b_str text);
+void ctl_want_clear(struct b2b_graph_entry *want);
 /* What must be written; NULL where nothing differs.  Caller frees with ldap_mods_free. */
 LDAPMod **ctl_plan_mods(const struct ctl_plan *plan);
 LDAPMod *ctl_mod(int op, const char *name, char *const *values, size_t count);
 void ctl_plan_clear(struct ctl_plan *plan);
+
+/* ctl_write.c */
+
+struct ctl_writer {
+	LDAP *ld;
+	const struct ctl_options *options;
+	const struct ctl_tenant *tenant;
+	bool contained; /* cn=partners is there */
+	size_t written;
+};
+/* Writes, or with --dry-run does not, and says a line. */
+int ctl_write_plan(struct ctl_writer *writer, const struct ctl_plan *plan);
 
 /* commands */
 int ctl_policy_import(struct ctl_options *options);
@@ -126,5 +186,11 @@ int ctl_policy_check(struct ctl_options *options);
 int ctl_policy_export(struct ctl_options *options);
 int ctl_guest_list(struct ctl_options *options);
 int ctl_guest_show(struct ctl_options *options);
+int ctl_partner_add(struct ctl_options *options);
+int ctl_partner_show(struct ctl_options *options);
+int ctl_partner_test(struct ctl_options *options);
+int ctl_totp_enroll(struct ctl_options *options);
+int ctl_totp_reset(struct ctl_options *options);
+int ctl_explain(struct ctl_options *options);
 
 #endif

@@ -204,6 +204,15 @@ int ctl_tenant_find(LDAP *ld, const struct ctl_options *options, struct ctl_tena
 	return CTL_DONE;
 }
 
+int ctl_tenant_demand(const struct ctl_tenant *tenant)
+{
+	if (tenant->entry)
+		return CTL_DONE;
+	return ctl_fail("there is no b2bTenant entry at %s nor at cn=b2b below it, or you may not "
+			"read it",
+			tenant->base);
+}
+
 void ctl_tenant_clear(struct ctl_tenant *tenant)
 {
 	ctl_entry_free(&tenant->entry);

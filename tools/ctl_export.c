@@ -14,38 +14,18 @@ struct export
 	LDAP *ld;
 	struct ctl_tenant tenant;
 	struct ctl_entry *default_entry;
-	struct ctl_entry **partners;
-	size_t partner_count;
+	struct ctl_partners partners;
 };
-
-static void take_partner(LDAP *ld, LDAPMessage *message, void *ctx)
-{
-	struct export *export = ctx;
-
-	export->partners = ctl_grow(export->partners, export->partner_count, sizeof(void *));
-	export->partners[export->partner_count++] = ctl_entry_new(ld, message);
-}
 
 static int read_partners(struct export *export)
 {
 	const char *id = export->options->partner;
-	char *base = ctl_format("cn=partners,%s", export->tenant.entry->dn);
-	char *escaped = ctl_escape(id ? id : "");
-	char *filter = id ? ctl_format("(&(objectClass=b2bPartner)(b2bTenantId=%s))", escaped)
-			  : ctl_format("(objectClass=b2bPartner)");
-	char *attrs[] = { "*", NULL };
-	struct ctl_search search = {
-		base, LDAP_SCOPE_SUBTREE, filter, attrs, take_partner, export
-	};
-	int code = ctl_search(export->ld, &search), result = CTL_DONE;
+	char *filter = id ? ctl_partner_filter(id) : ctl_format("(objectClass=b2bPartner)");
+	int result = ctl_partners_read(export->ld, &export->tenant, filter, &export->partners);
 
-	if (code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT)
-		result = ctl_fail_ldap(export->ld, code, base);
-	else if (id && export->partner_count == 0)
-		result = ctl_fail("there is no partner %s", id);
 	free(filter);
-	free(escaped);
-	free(base);
+	if (result == CTL_DONE && id && export->partners.count == 0)
+		result = ctl_fail("there is no partner %s", id);
 	return result;
 }
 
@@ -65,18 +45,30 @@ static int read_default(struct export *export)
 /* The home identity provider is ours alone; Graph has no word for it. */
 static void note_left_out(const struct export *export)
 {
-	static const enum b2b_attr ours[] = { B2B_ATTR_TENANT_DOMAIN, B2B_ATTR_IDP,
-					      B2B_ATTR_ISSUER,        B2B_ATTR_AUDIENCE,
-					      B2B_ATTR_JWKS,          B2B_ATTR_JWKS_URI,
-					      B2B_ATTR_SUBJECT_CLAIM, B2B_ATTR_HOME_URI,
-					      B2B_ATTR_HOME_BIND_DN,  B2B_ATTR_HOME_START_TLS,
+	static const enum b2b_attr ours[] = { B2B_ATTR_TENANT_DOMAIN,
+					      B2B_ATTR_IDP,
+					      B2B_ATTR_ISSUER,
+					      B2B_ATTR_AUDIENCE,
+					      B2B_ATTR_JWKS,
+					      B2B_ATTR_JWKS_URI,
+					      B2B_ATTR_SUBJECT_CLAIM,
+					      B2B_ATTR_TENANT_CLAIM,
+					      B2B_ATTR_GROUPS_CLAIM,
+					      B2B_ATTR_MFA_CLAIM,
+					      B2B_ATTR_COMPLIANT_DEVICE_CLAIM,
+					      B2B_ATTR_HYBRID_JOINED_CLAIM,
+					      B2B_ATTR_TOKEN_ALGORITHM,
+					      B2B_ATTR_TOKEN_ONCE,
+					      B2B_ATTR_HOME_URI,
+					      B2B_ATTR_HOME_BIND_DN,
+					      B2B_ATTR_HOME_START_TLS,
 					      B2B_ATTR_HOME_CA_FILE };
 
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
 		size_t count = 0;
 
-		for (size_t j = 0; j < export->partner_count; j++)
-			count += export->partners[j]->values[ours[i]] != NULL;
+		for (size_t j = 0; j < export->partners.count; j++)
+			count += export->partners.entries[j]->values[ours[i]] != NULL;
 		if (count > 0)
 			ctl_note("%s of %zu %s has no place in Graph JSON, not exported",
 				 b2b_attr_name(ours[i]), count,
@@ -86,7 +78,7 @@ static void note_left_out(const struct export *export)
 
 static int write_json(const struct export *export)
 {
-	struct b2b_source *sources = ctl_alloc(export->partner_count, sizeof *sources);
+	struct b2b_source *sources = ctl_alloc(export->partners.count, sizeof *sources);
 	struct b2b_source first;
 	struct b2b_error error;
 	char *json = NULL;
@@ -94,10 +86,10 @@ static int write_json(const struct export *export)
 
 	if (export->default_entry)
 		first = ctl_entry_source(export->default_entry);
-	for (size_t i = 0; i < export->partner_count; i++)
-		sources[i] = ctl_entry_source(export->partners[i]);
-	err = b2b_graph_write(export->default_entry ? &first : NULL, sources, export->partner_count,
-			      &json, &error);
+	for (size_t i = 0; i < export->partners.count; i++)
+		sources[i] = ctl_entry_source(export->partners.entries[i]);
+	err = b2b_graph_write(export->default_entry ? &first : NULL, sources,
+			      export->partners.count, &json, &error);
 	free(sources);
 	if (err != B2B_OK)
 		return ctl_fail("%s", err == B2B_ERR_MEMORY ? "out of memory" : error.text);
@@ -109,10 +101,8 @@ static int write_json(const struct export *export)
 
 static int read_all(struct export *export)
 {
-	if (!export->tenant.entry)
-		return ctl_fail("there is no b2bTenant entry at %s nor at cn=b2b below it, or you "
-				"may not read it",
-				export->tenant.base);
+	if (ctl_tenant_demand(&export->tenant) != CTL_DONE)
+		return CTL_FAILED;
 	if (!export->options->partner && read_default(export) != CTL_DONE)
 		return CTL_FAILED;
 	return export->options->only_default ? CTL_DONE : read_partners(export);
@@ -130,9 +120,7 @@ int ctl_policy_export(struct ctl_options *options)
 	if (result == CTL_DONE)
 		result = write_json(&export);
 	ctl_entry_free(&export.default_entry);
-	for (size_t i = 0; i < export.partner_count; i++)
-		ctl_entry_free(&export.partners[i]);
-	free(export.partners);
+	ctl_partners_clear(&export.partners);
 	ctl_tenant_clear(&export.tenant);
 	if (export.ld)
 		ldap_unbind_ext_s(export.ld, NULL, NULL);

@@ -202,26 +202,6 @@ static void print_table(struct guests *guests)
 		print_cells((const char *const *)guests->rows[j].cells, widths);
 }
 
-/* Where the guests are: b2bGuestBase, else the entry above our tenant's, else -b itself. */
-static char *guest_base(const struct ctl_tenant *tenant)
-{
-	struct b2b_str base;
-	LDAPDN dn = NULL;
-	char *above = NULL, *result;
-
-	if (!tenant->entry)
-		return ctl_format("%s", tenant->base);
-	base = ctl_entry_first(tenant->entry, B2B_ATTR_GUEST_BASE);
-	if (base.len > 0)
-		return ctl_format("%.*s", (int)base.len, base.s);
-	if (ldap_str2dn(tenant->entry->dn, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn)
-		ldap_dn2str(dn + 1, &above, LDAP_DN_FORMAT_LDAPV3);
-	result = ctl_format("%s", above ? above : tenant->base);
-	ldap_memfree(above);
-	ldap_dnfree(dn);
-	return result;
-}
-
 static int open_guests(struct guests *guests)
 {
 	struct b2b_source source;
@@ -258,7 +238,8 @@ static char *list_filter(const char *filter)
 
 static int list(struct guests *guests)
 {
-	char *base = guest_base(&guests->tenant), *filter = list_filter(guests->options->filter);
+	char *base = ctl_guest_base(&guests->tenant),
+	     *filter = list_filter(guests->options->filter);
 	char *attrs[] = { "*", "+", NULL };
 	struct ctl_search search = { base, LDAP_SCOPE_SUBTREE, filter, attrs, take_guest, guests };
 	struct row header = { { NULL } };
@@ -309,13 +290,6 @@ int ctl_guest_list(struct ctl_options *options)
 
 /* guest show */
 
-struct found {
-	char *text;
-	char *dns;
-	struct ctl_entry *entry;
-	size_t count;
-};
-
 static int by_text(const void *a, const void *b)
 {
 	return strcasecmp(*(char *const *)a, *(char *const *)b);
@@ -359,32 +333,20 @@ static char *entry_text(LDAP *ld, LDAPMessage *message)
 	return text;
 }
 
-static void take_found(LDAP *ld, LDAPMessage *message, void *ctx)
+static void take_text(LDAP *ld, LDAPMessage *message, void *ctx)
 {
-	struct found *found = ctx;
-	char *longer;
+	char **text_r = ctx;
 
-	if (found->count++ == 0) {
-		found->entry = ctl_entry_new(ld, message);
-		found->text = entry_text(ld, message);
-		found->dns = ctl_format("%s", found->entry->dn);
-	} else if (found->count <= 10) {
-		char *dn = ldap_get_dn(ld, message);
-
-		longer = ctl_format("%s; %s", found->dns, dn ? dn : "");
-		free(found->dns);
-		found->dns = longer;
-		ldap_memfree(dn);
-	}
+	*text_r = entry_text(ld, message);
 }
 
-static void print_verdict(const struct guests *guests, const struct found *found)
+static void print_verdict(const struct guests *guests, const struct ctl_entry *entry)
 {
-	struct b2b_source source = ctl_entry_source(found->entry);
+	struct b2b_source source = ctl_entry_source(entry);
 	struct b2b_error error;
 	struct b2b_guest guest;
 	enum b2b_reason reason;
-	struct b2b_str why = ctl_entry_first(found->entry, B2B_ATTR_DISABLED_REASON);
+	struct b2b_str why = ctl_entry_first(entry, B2B_ATTR_DISABLED_REASON);
 	char *end, *due;
 
 	b2b_guest_parse(&source, &guest, &error);
@@ -406,58 +368,25 @@ static void print_verdict(const struct guests *guests, const struct found *found
 	free(end);
 }
 
-static int search_guest(struct guests *guests, struct found *found)
-{
-	const char *word = guests->options->words[0];
-	char *base, *filter, *escaped = ctl_escape(word);
-	char *attrs[] = { "*", "+", NULL };
-	LDAPDN dn = NULL;
-	bool is_dn = strchr(word, '=') &&
-		     ldap_str2dn(word, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn;
-	struct ctl_search search = { NULL,       is_dn ? LDAP_SCOPE_BASE : LDAP_SCOPE_SUBTREE,
-				     NULL,       attrs,
-				     take_found, found };
-	int code;
-
-	base = is_dn ? ctl_format("%s", word) : guest_base(&guests->tenant);
-	filter = is_dn ? ctl_format("(objectClass=b2bGuest)")
-		       : ctl_format("(&(objectClass=b2bGuest)(|(uid=%s)(mail=%s)))", escaped,
-				    escaped);
-	search.base = base;
-	search.filter = filter;
-	code = ctl_search(guests->ld, &search);
-	ldap_dnfree(dn);
-	free(escaped);
-	free(filter);
-	free(base);
-	if (code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT)
-		return ctl_fail_ldap(guests->ld, code, word);
-	if (found->count == 0)
-		return ctl_fail("there is no guest %s", word);
-	if (found->count > 1)
-		return ctl_fail("%s is %zu guests; name one by its DN: %s", word, found->count,
-				found->dns);
-	return CTL_DONE;
-}
-
 int ctl_guest_show(struct ctl_options *options)
 {
 	struct guests guests = { .options = options };
-	struct found found = { 0 };
+	struct ctl_entry *entry = NULL;
+	char *text = NULL;
 	int result = open_guests(&guests);
 
 	if (result == CTL_DONE)
-		result = search_guest(&guests, &found);
+		result = ctl_guest_find(guests.ld, &guests.tenant, options->words[0], take_text,
+					&text, &entry);
 	if (result == CTL_DONE) {
-		char *shown = ctl_shown(found.entry->dn, strlen(found.entry->dn));
+		char *shown = ctl_shown(entry->dn, strlen(entry->dn));
 
-		printf("dn: %s\n%s", shown, found.text);
-		print_verdict(&guests, &found);
+		printf("dn: %s\n%s", shown, text);
+		print_verdict(&guests, entry);
 		free(shown);
 	}
-	ctl_entry_free(&found.entry);
-	free(found.text);
-	free(found.dns);
+	ctl_entry_free(&entry);
+	free(text);
 	close_guests(&guests);
 	return result;
 }

@@ -12,20 +12,13 @@
 /* Up to here the partners are asked for by name, beyond it all are read. */
 #define ASK_BY_NAME 32
 
-struct partner_list {
-	struct ctl_entry **entries; /* sorted by tenant id */
-	size_t count;
-};
-
 struct import {
 	struct ctl_options *options;
 	struct b2b_graph *graph;
 	LDAP *ld;
 	struct ctl_tenant tenant;
-	char *container; /* DN of cn=partners */
-	struct partner_list partners;
+	struct ctl_partners partners; /* sorted by tenant id */
 	struct ctl_plan *plans;
-	size_t written;
 };
 
 /* --partner says whose policy a document is that does not say it itself. */
@@ -97,14 +90,6 @@ static int by_tenant(const void *a, const void *b)
 	return order ? order : (left.len > right.len) - (left.len < right.len);
 }
 
-static void take_partner(LDAP *ld, LDAPMessage *message, void *ctx)
-{
-	struct partner_list *list = ctx;
-
-	list->entries = ctl_grow(list->entries, list->count, sizeof(struct ctl_entry *));
-	list->entries[list->count++] = ctl_entry_new(ld, message);
-}
-
 static char *partner_filter(const struct b2b_graph *graph)
 {
 	char *filter = ctl_format("(&(objectClass=b2bPartner)(|");
@@ -132,22 +117,17 @@ static int read_partners(struct import *import)
 {
 	char *filter = import->graph->count > ASK_BY_NAME ? ctl_format("(objectClass=b2bPartner)")
 							  : partner_filter(import->graph);
-	char *attrs[] = { "*", NULL };
-	struct ctl_search search = { import->container, LDAP_SCOPE_SUBTREE, filter, attrs,
-				     take_partner,      &import->partners };
-	int code = ctl_search(import->ld, &search);
+	int result = ctl_partners_read(import->ld, &import->tenant, filter, &import->partners);
 
 	free(filter);
-	if (code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT)
-		return ctl_fail_ldap(import->ld, code, import->container);
 	if (import->partners.count > 0)
 		qsort(import->partners.entries, import->partners.count, sizeof(struct ctl_entry *),
 		      by_tenant);
-	return CTL_DONE;
+	return result;
 }
 
 /* Takes the entry of this tenant out of the list; NULL where there is none. */
-static struct ctl_entry *take_old(struct partner_list *list, const char *tenant_id)
+static struct ctl_entry *take_old(struct ctl_partners *list, const char *tenant_id)
 {
 	size_t low = 0, high = list->count;
 	struct ctl_entry key = { 0 }, *wanted = &key;
@@ -177,7 +157,6 @@ static struct ctl_entry *take_old(struct partner_list *list, const char *tenant_
 static int plan_entry(struct import *import, size_t at)
 {
 	struct ctl_plan *plan = &import->plans[at];
-	char *escaped;
 	int code;
 
 	plan->want = &import->graph->entries[at];
@@ -189,13 +168,8 @@ static int plan_entry(struct import *import, size_t at)
 		return ctl_plan_make(plan);
 	}
 	plan->old = take_old(&import->partners, plan->want->tenant_id);
-	if (plan->old) {
-		plan->dn = ctl_format("%s", plan->old->dn);
-	} else {
-		escaped = ctl_escape(plan->want->tenant_id);
-		plan->dn = ctl_format("b2bTenantId=%s,%s", escaped, import->container);
-		free(escaped);
-	}
+	plan->dn = plan->old ? ctl_format("%s", plan->old->dn)
+			     : ctl_partner_dn(&import->tenant, plan->want->tenant_id);
 	return ctl_plan_make(plan);
 }
 
@@ -203,11 +177,8 @@ static int make_plans(struct import *import)
 {
 	bool partners = false;
 
-	if (!import->tenant.entry)
-		return ctl_fail("there is no b2bTenant entry at %s nor at cn=b2b below it, or you "
-				"may not read it",
-				import->tenant.base);
-	import->container = ctl_format("cn=partners,%s", import->tenant.entry->dn);
+	if (ctl_tenant_demand(&import->tenant) != CTL_DONE)
+		return CTL_FAILED;
 	import->plans = ctl_alloc(import->graph->count, sizeof *import->plans);
 	for (size_t i = 0; i < import->graph->count; i++)
 		partners = partners || import->graph->entries[i].tenant_id;
@@ -219,99 +190,14 @@ static int make_plans(struct import *import)
 	return CTL_DONE;
 }
 
-static void tell(const struct import *import, const char *done, const char *would, const char *dn)
-{
-	char *shown = ctl_shown(dn, strlen(dn));
-
-	printf("%s %s\n", import->options->dry_run ? would : done, shown);
-	free(shown);
-}
-
-static int fail_write(struct import *import, int code, const char *dn)
-{
-	ctl_fail_ldap(import->ld, code, dn);
-	if (import->written == 0)
-		return ctl_fail("nothing was written");
-	return ctl_fail("%zu %s written before, told above as added or changed; the rest was not "
-			"tried",
-			import->written, import->written == 1 ? "entry was" : "entries were");
-}
-
-static int add_entry(struct import *import, const char *dn, LDAPMod **mods)
-{
-	int code = import->options->dry_run ? LDAP_SUCCESS
-					    : ldap_add_ext_s(import->ld, dn, mods, NULL, NULL);
-
-	if (code != LDAP_SUCCESS)
-		return fail_write(import, code, dn);
-	import->written++;
-	tell(import, "added", "would add", dn);
-	return CTL_DONE;
-}
-
-static int write_container(struct import *import)
-{
-	struct ctl_entry *old = NULL;
-	char *class = "b2bContainer", *name = "partners";
-	LDAPMod **mods;
-	int result, code;
-
-	code = ctl_read(import->ld, import->container, "(objectClass=*)", &old);
-	if (code != LDAP_SUCCESS)
-		return ctl_fail_ldap(import->ld, code, import->container);
-	if (old) {
-		ctl_entry_free(&old);
-		return CTL_DONE;
-	}
-	mods = ctl_alloc(3, sizeof *mods);
-	mods[0] = ctl_mod(LDAP_MOD_ADD, "objectClass", &class, 1);
-	mods[1] = ctl_mod(LDAP_MOD_ADD, "cn", &name, 1);
-	result = add_entry(import, import->container, mods);
-	ldap_mods_free(mods, 1);
-	return result;
-}
-
-static int write_entry(struct import *import, const struct ctl_plan *plan)
-{
-	LDAPMod **mods = ctl_plan_mods(plan);
-	int code, result = CTL_DONE;
-
-	if (!mods) {
-		tell(import, "unchanged", "unchanged", plan->dn);
-		return CTL_DONE;
-	}
-	if (!plan->old) {
-		result = add_entry(import, plan->dn, mods);
-		ldap_mods_free(mods, 1);
-		return result;
-	}
-	code = import->options->dry_run ? LDAP_SUCCESS
-					: ldap_modify_ext_s(import->ld, plan->dn, mods, NULL, NULL);
-	if (code == LDAP_SUCCESS) {
-		import->written++;
-		tell(import, "changed", "would change", plan->dn);
-		for (size_t i = 0; import->options->verbose && mods[i]; i++)
-			printf("  %s\n", mods[i]->mod_type);
-	} else {
-		result = fail_write(import, code, plan->dn);
-	}
-	ldap_mods_free(mods, 1);
-	return result;
-}
-
 static int write_plans(struct import *import)
 {
-	bool contained = false;
+	struct ctl_writer writer = { .ld = import->ld,
+				     .options = import->options,
+				     .tenant = &import->tenant };
 
 	for (size_t i = 0; i < import->graph->count; i++) {
-		const struct ctl_plan *plan = &import->plans[i];
-
-		if (plan->want->tenant_id && !plan->old && !contained) {
-			if (write_container(import) != CTL_DONE)
-				return CTL_FAILED;
-			contained = true;
-		}
-		if (write_entry(import, plan) != CTL_DONE)
+		if (ctl_write_plan(&writer, &import->plans[i]) != CTL_DONE)
 			return CTL_FAILED;
 		ctl_progress(i + 1, import->graph->count);
 	}
@@ -323,10 +209,7 @@ static void clear(struct import *import)
 	for (size_t i = 0; import->plans && i < import->graph->count; i++)
 		ctl_plan_clear(&import->plans[i]);
 	free(import->plans);
-	for (size_t i = 0; i < import->partners.count; i++)
-		ctl_entry_free(&import->partners.entries[i]);
-	free(import->partners.entries);
-	free(import->container);
+	ctl_partners_clear(&import->partners);
 	ctl_tenant_clear(&import->tenant);
 	b2b_graph_free(&import->graph);
 	if (import->ld)

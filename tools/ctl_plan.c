@@ -128,14 +128,12 @@ int ctl_plan_make(struct ctl_plan *plan)
 {
 	struct b2b_source source = { plan->dn, plan, merged_value };
 	enum b2b_rule_kind kind = plan->want->tenant_id ? B2B_RULE_PARTNER : B2B_RULE_DEFAULT;
-	struct b2b_rule *rule = NULL;
 	struct b2b_error error;
 	enum b2b_err err;
 
 	if (merge_groups(plan) != CTL_DONE)
 		return CTL_FAILED;
-	err = b2b_rule_compile(kind, &source, &rule, &error);
-	b2b_rule_unref(&rule);
+	err = b2b_rule_compile(kind, &source, &plan->rule, &error);
 	if (err != B2B_OK)
 		return ctl_fail("%s: %s", plan->dn,
 				err == B2B_ERR_MEMORY ? "out of memory" : error.text);
@@ -158,11 +156,11 @@ LDAPMod *ctl_mod(int op, const char *name, char *const *values, size_t count)
 
 static bool holds(const struct b2b_source *old, const struct b2b_graph_value *value, size_t at)
 {
-	bool is_target = strstr(b2b_attr_name(value->attr), "Target") != NULL;
+	bool is_word = strstr(b2b_attr_name(value->attr), "Access") || value->attr == B2B_ATTR_IDP;
 	struct b2b_str have, want = b2b_str_of(value->values[at]);
 
 	for (size_t i = 0; old->value(old->entry, value->attr, i, &have); i++)
-		if (is_target ? b2b_str_equal(have, want) : b2b_str_equal_nocase(have, want))
+		if (is_word ? b2b_str_equal_nocase(have, want) : b2b_str_equal(have, want))
 			return true;
 	return false;
 }
@@ -214,12 +212,38 @@ LDAPMod **ctl_plan_mods(const struct ctl_plan *plan)
 	return NULL;
 }
 
+void ctl_want(struct b2b_graph_entry *want, enum b2b_attr attr, struct b2b_str text)
+{
+	struct b2b_graph_value *value = want->count ? &want->values[want->count - 1] : NULL;
+
+	if (!value || value->attr != attr) {
+		want->values = ctl_grow(want->values, want->count, sizeof *want->values);
+		value = &want->values[want->count++];
+		*value = (struct b2b_graph_value){ .attr = attr };
+	}
+	value->values = ctl_grow(value->values, value->count, sizeof *value->values);
+	value->values[value->count++] = ctl_format("%.*s", (int)text.len, text.s);
+}
+
+void ctl_want_clear(struct b2b_graph_entry *want)
+{
+	for (size_t i = 0; i < want->count; i++) {
+		for (size_t j = 0; j < want->values[i].count; j++)
+			free(want->values[i].values[j]);
+		free(want->values[i].values);
+	}
+	free(want->values);
+	free(want->tenant_id);
+	*want = (struct b2b_graph_entry){ 0 };
+}
+
 void ctl_plan_clear(struct ctl_plan *plan)
 {
 	for (size_t i = 0; i < plan->groups.count; i++)
 		free(plan->groups.values[i]);
 	free(plan->groups.values);
 	ctl_entry_free(&plan->old);
+	b2b_rule_unref(&plan->rule);
 	free(plan->dn);
 	*plan = (struct ctl_plan){ 0 };
 }

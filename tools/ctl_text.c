@@ -70,6 +70,20 @@ __attribute__((format(printf, 2, 0))) static void say(const char *kind, const ch
 	free(text);
 }
 
+void ctl_say(const char *fmt, ...)
+{
+	va_list args;
+	char *text, *shown;
+
+	va_start(args, fmt);
+	text = vformat(fmt, args);
+	va_end(args);
+	shown = ctl_shown(text, strlen(text));
+	puts(shown);
+	free(shown);
+	free(text);
+}
+
 int ctl_fail(const char *fmt, ...)
 {
 	va_list args;

@@ -7,11 +7,13 @@ import json
 import ldap
 import os
 import pytest
+import re
 import subprocess
 from pathlib import Path
 
 from lib import builders
 from lib.builders import BASE, GUESTS, ROOTDN, ROOTPW, SUFFIX, guest_dn, guest_ldif, partner_dn
+from lib.ctl import Ctl, cleaned
 from lib.records import ahead, replace, subtree
 from lib.slapd import client_env
 
@@ -19,47 +21,6 @@ GRAPH = builders.TOP / "tests" / "data" / "graph"
 DEFAULT, PARTNERS = f"cn=default,{BASE}", f"cn=partners,{BASE}"
 T05 = "3d0f5dec-5d3d-455c-8016-e2af1ae4d31a"
 G02, G05 = "0be493dc-cb56-4a53-936f-9cf64410b8b0", "6f546279-4da5-4b53-a095-09ea0cef9971"
-OPERATIONAL = {"entryUUID", "entryCSN", "createTimestamp", "modifyTimestamp", "creatorsName",
-               "modifiersName", "entryDN", "structuralObjectClass", "subschemaSubentry",
-               "hasSubordinates"}
-
-
-class Ctl:
-    """b2bctl as the rootdn over ldapi, or with options of the caller's alone (bare)."""
-
-    def __init__(self, server):
-        self.server = server
-        self.root = server.root()
-
-    def bare(self, *args, input=None, env=None, binary=False):
-        done = subprocess.run([str(builders.B2BCTL), *map(str, args)], capture_output=True,
-                              input=input if input is None or isinstance(input, bytes)
-                              else input.encode(), timeout=120,
-                              env={**client_env(), **(env or {})})
-        if binary:
-            return done
-        done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr
-        return done
-
-    def run(self, *args, code=0, **options):
-        done = self.bare("-H", self.server.ldapi, "-D", ROOTDN, "-w", ROOTPW, *args, **options)
-        assert done.returncode == code, f"{done.stdout}{done.stderr}"
-        return done
-
-    def load(self, document, *args, **options):
-        text = document if isinstance(document, (str, bytes)) else json.dumps(document)
-        return self.run("policy", "import", *args, "-", input=text, **options)
-
-    def policy(self):
-        """Every policy entry, without what changes by itself."""
-        return {dn: {k: v for k, v in attrs.items() if k not in OPERATIONAL}
-                for dn, attrs in subtree(self.root, BASE).items()}
-
-    def settings(self, dn):
-        entry = self.server.entry(dn, ("*",), self.root)
-        return {k: sorted(v) for k, v in entry.items()
-                if k.startswith("b2b") and k != "b2bTenantId"}
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +32,7 @@ def served(make_server):
 def ctl(served):
     """An empty policy; what a test leaves is taken away."""
     yield served
-    for dn in sorted(subtree(served.root, BASE), key=len, reverse=True):
-        if dn.endswith(f",{PARTNERS}"):
-            served.root.delete_s(dn)
-    for dn in sorted(subtree(served.root, GUESTS), key=len, reverse=True):
-        if dn != GUESTS:
-            served.root.delete_s(dn)
-    left = [name for name in served.settings(DEFAULT)]
-    if left:
-        served.root.modify_s(DEFAULT, [replace(name) for name in left])
+    cleaned(served)
 
 
 # Import
@@ -346,6 +299,15 @@ def test_options__usage(ctl):
         assert ctl.bare(*args).returncode == 2, args
     assert ctl.bare("--help").returncode == 0
     assert ctl.bare("--version").stdout.startswith("b2bctl ")
+
+
+def test_options__are_documented(ctl):
+    """Every option of --help has its place in the manual page, and the other way round."""
+    page = (builders.TOP / "man" / "b2bctl.1").read_text()
+    listed = set(re.findall(r"(?<![\w-])(--?[A-Za-z][a-z-]*)", ctl.bare("--help").stdout)) | {"-ZZ"}
+    described = {f"-{name}" for line in re.findall(r"^\.It Fl (.*)$", page, re.M)
+                 for name in line.split(" ")[:1]}
+    assert listed == described
 
 
 def test_options__base(ctl):

@@ -9,19 +9,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static struct test_key key;
-static char *jwks;
+static const char *jwks;
 
 static void set_up(void)
 {
-	key = test_key("ES256", "e-1");
-	jwks = test_jwks(&key, 1);
-}
+	struct sign_key key = sign_key("ES256", "e-1");
 
-static void tear_down(void)
-{
-	free(jwks);
-	EVP_PKEY_free(key.pair);
+	jwks = sign_set(&key, 1);
+	EVP_PKEY_free(key.pkey);
 }
 
 static void expect_claims(const struct b2b_claims *claims, const char *const *wanted, size_t count)
@@ -38,7 +33,7 @@ static void expect_claims(const struct b2b_claims *claims, const char *const *wa
 START_TEST(test_policy_read_token__whole)
 {
 	static const char *const tenant[] = { "tid|72f9", "tid|72fa", "hd|fab.example" };
-	static const char *const mfa[] = { "acr|urn:a=b", "loa|3" };
+	static const char *const mfa[] = { "acr|urn:a=b=", "loa|3" };
 	static const char *const compliant[] = {
 		"http://schemas.microsoft.com/2014/09/devicecontext/claims/iscompliant|true"
 	};
@@ -53,7 +48,7 @@ START_TEST(test_policy_read_token__whole)
 		 "b2bTokenAlgorithm: ES256\nb2bTokenAlgorithm: EdDSA\nb2bTokenAlgorithm: ES256\n"
 		 "b2bSubjectClaim: oid\nb2bGroupsClaim: roles\nb2bTenantClaim: tid=72f9\n"
 		 "b2bTenantClaim: tid=72fa\nb2bTenantClaim: hd=fab.example\n"
-		 "b2bMfaClaim: acr=urn:a=b\nb2bMfaClaim: loa=3\nb2bCompliantDeviceClaim: "
+		 "b2bMfaClaim: acr=urn:a=b=\nb2bMfaClaim: loa=3\nb2bCompliantDeviceClaim: "
 		 "http://schemas.microsoft.com/2014/09/devicecontext/claims/iscompliant=true\n"
 		 "b2bHybridJoinedClaim: trustType=ServerAd\nb2bTokenOnce: TRUE",
 		 jwks);
@@ -327,7 +322,7 @@ int main(void)
 	Suite *suite = suite_create("policy_token");
 	TCase *tcase = tcase_create("policy_token");
 
-	tcase_add_unchecked_fixture(tcase, set_up, tear_down);
+	tcase_add_unchecked_fixture(tcase, set_up, NULL);
 	tcase_add_test(tcase, test_policy_read_token__whole);
 	tcase_add_test(tcase, test_policy_read_token__defaults);
 	tcase_add_loop_test(tcase, test_policy_read_token__refused, 0, COUNT(refused));

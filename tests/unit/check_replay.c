@@ -166,7 +166,7 @@ END_TEST
 START_TEST(test_replay_use__issuers_are_apart)
 {
 	struct b2b_replay *replay = make(64, 16);
-	char issuer[16];
+	char issuer[32];
 	int fresh = 0;
 
 	fill(replay, "greedy", 16, NOW + 10);

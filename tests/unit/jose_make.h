@@ -34,7 +34,7 @@ __attribute__((format(printf, 1, 2))) static inline char *test_text(const char *
 		char *text;
 	};
 	static struct kept *all;
-	struct kept *kept = malloc(sizeof *kept);
+	struct kept *kept = calloc(1, sizeof *kept);
 	va_list args;
 
 	test_need(kept);
@@ -196,7 +196,7 @@ static inline char *test_token_by(const struct test_signer *signer, const char *
 				  const char *payload)
 {
 	const char *input = test_input(header, payload);
-	uint8_t signature[TEST_SIGNATURE_MAX];
+	uint8_t signature[TEST_SIGNATURE_MAX] = { 0 };
 
 	return test_join(input, signature, test_sign(signer, input, signature));
 }

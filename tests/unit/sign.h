@@ -1,152 +1,70 @@
 /*
- * sign.h - keys and signed tokens, for the unit tests.
- * In: algorithm, kid, header and claims as JSON text.  Out: JWK sets and compact tokens (RFC 7515).
- * Included once by each check program; whatever is given back is the caller's to free.
+ * sign.h - keys with an id, their set, and tokens signed by them, for the tests of token.h.
+ * In: algorithm, kid, header and claims as text.  Out: JWK sets and compact tokens, as jose_make.h
+ * makes them: texts that are good to the end of the program.
  */
 #ifndef B2B_TEST_SIGN_H
 #define B2B_TEST_SIGN_H
 
-#include <check.h>
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-#include <openssl/rsa.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "jose_make.h"
 
-struct test_key {
-	EVP_PKEY *pair;
+struct sign_key {
+	EVP_PKEY *pkey;
 	const char *alg; /* "ES256" or "RS256" */
 	const char *kid;
 };
 
-/* Appends base64url without padding (RFC 4648, 5) to text, which has room. */
-static inline void test_base64url(const unsigned char *bytes, size_t length, char *text)
+static inline struct sign_key sign_key(const char *alg, const char *kid)
 {
-	char *start = text + strlen(text);
+	struct sign_key key = { NULL, alg, kid };
 
-	EVP_EncodeBlock((unsigned char *)start, bytes, (int)length);
-	for (char *c = start; *c; c++) {
-		if (*c == '+')
-			*c = '-';
-		else if (*c == '/')
-			*c = '_';
-		else if (*c == '=')
-			*c-- = '\0';
-	}
-}
-
-static inline struct test_key test_key(const char *alg, const char *kid)
-{
-	struct test_key key = { NULL, alg, kid };
-
-	key.pair = strcmp(alg, "ES256") == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048u);
-	ck_assert_ptr_nonnull(key.pair);
+	key.pkey = test_new_key(alg[0] == 'E' ? "P-256" : "RSA2048");
 	return key;
 }
 
-static inline void test_append_number(const struct test_key *key, const char *param, size_t bytes,
-				      char *text)
+/* On one line. */
+static inline const char *sign_set(const struct sign_key *keys, size_t count)
 {
-	unsigned char number[512];
-	BIGNUM *value = NULL;
+	const char *list = "";
 
-	ck_assert_int_eq(EVP_PKEY_get_bn_param(key->pair, param, &value), 1);
-	if (bytes == 0)
-		bytes = (size_t)BN_num_bytes(value);
-	ck_assert_int_eq(BN_bn2binpad(value, number, (int)bytes), (int)bytes);
-	test_base64url(number, bytes, text);
-	BN_free(value);
+	for (size_t i = 0; i < count; i++)
+		list = test_text("%s%s%s", list, i ? "," : "",
+				 test_jwk(keys[i].pkey, test_text("\"kid\":\"%s\",", keys[i].kid)));
+	return test_text("{\"keys\":[%s]}", list);
 }
 
-/* A JWK set of public keys, on one line. */
-static inline char *test_jwks(const struct test_key *keys, size_t count)
+static inline const char *sign_as(const struct sign_key *key, const char *header,
+				  const char *claims)
 {
-	char *text = calloc(1, 64 + count * 1024);
+	struct test_signer signer = test_signer(key->pkey, key->alg);
 
-	ck_assert_ptr_nonnull(text);
-	strcpy(text, "{\"keys\":[");
-	for (size_t i = 0; i < count; i++) {
-		const struct test_key *key = &keys[i];
-		bool ec = strcmp(key->alg, "ES256") == 0;
-
-		sprintf(text + strlen(text), "%s{\"kid\":\"%s\",\"use\":\"sig\",\"kty\":\"%s\"",
-			i ? "," : "", key->kid, ec ? "EC\",\"crv\":\"P-256" : "RSA");
-		strcat(text, ec ? ",\"x\":\"" : ",\"n\":\"");
-		test_append_number(key, ec ? OSSL_PKEY_PARAM_EC_PUB_X : OSSL_PKEY_PARAM_RSA_N,
-				   ec ? 32 : 0, text);
-		strcat(text, ec ? "\",\"y\":\"" : "\",\"e\":\"");
-		test_append_number(key, ec ? OSSL_PKEY_PARAM_EC_PUB_Y : OSSL_PKEY_PARAM_RSA_E,
-				   ec ? 32 : 0, text);
-		strcat(text, "\"}");
-	}
-	strcat(text, "]}");
-	return text;
+	return test_token_by(&signer, header, claims);
 }
 
-/* r and s, 32 bytes each, out of what OpenSSL makes (RFC 7518, 3.4). */
-static inline void test_flatten(unsigned char *signature, size_t *length)
+static inline const char *sign(const struct sign_key *key, const char *claims)
 {
-	const unsigned char *der = signature;
-	ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)*length);
-	unsigned char flat[64];
-
-	ck_assert_ptr_nonnull(pair);
-	BN_bn2binpad(ECDSA_SIG_get0_r(pair), flat, 32);
-	BN_bn2binpad(ECDSA_SIG_get0_s(pair), flat + 32, 32);
-	memcpy(signature, flat, sizeof flat);
-	*length = sizeof flat;
-	ECDSA_SIG_free(pair);
+	return sign_as(
+		key,
+		test_text("{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", key->alg, key->kid),
+		claims);
 }
 
-/* Of the same key and text another signature (n - s in place of s) that is right too. */
-static inline void test_mirror(const struct test_key *key, unsigned char signature[64])
+/* Of the same ES256 key and text another signature that is right too: n - s in place of s. */
+static inline const char *sign_mirrored(const struct sign_key *key, const char *header,
+					const char *claims)
 {
-	BIGNUM *order = NULL, *s = BN_bin2bn(signature + 32, 32, NULL);
+	struct test_signer signer = test_signer(key->pkey, key->alg);
+	const char *input = test_input(header, claims);
+	uint8_t signature[TEST_SIGNATURE_MAX];
+	size_t length = test_sign(&signer, input, signature), half = length / 2;
+	BIGNUM *order = NULL, *s = BN_bin2bn(signature + half, (int)half, NULL);
 
-	ck_assert_int_eq(EVP_PKEY_get_bn_param(key->pair, OSSL_PKEY_PARAM_EC_ORDER, &order), 1);
-	BN_sub(s, order, s);
-	BN_bn2binpad(s, signature + 32, 32);
+	test_need(EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_EC_ORDER, &order) == 1);
+	test_need(BN_sub(s, order, s) == 1 &&
+		  BN_bn2binpad(s, signature + half, (int)half) == (int)half);
 	BN_free(order);
 	BN_free(s);
-}
-
-static inline char *test_sign_as(const struct test_key *key, const char *header, const char *claims,
-				 bool mirrored)
-{
-	size_t length = 512, room = (strlen(header) + strlen(claims)) * 2 + 1024;
-	char *token = calloc(1, room);
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
-	unsigned char signature[512];
-
-	ck_assert(token && context);
-	test_base64url((const unsigned char *)header, strlen(header), token);
-	strcat(token, ".");
-	test_base64url((const unsigned char *)claims, strlen(claims), token);
-	ck_assert_int_eq(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key->pair), 1);
-	ck_assert_int_eq(
-		EVP_DigestSign(context, signature, &length, (unsigned char *)token, strlen(token)),
-		1);
-	EVP_MD_CTX_free(context);
-	if (strcmp(key->alg, "ES256") == 0)
-		test_flatten(signature, &length);
-	if (mirrored)
-		test_mirror(key, signature);
-	strcat(token, ".");
-	test_base64url(signature, length, token);
-	return token;
-}
-
-static inline char *test_sign(const struct test_key *key, const char *claims)
-{
-	char header[256];
-
-	snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", key->alg,
-		 key->kid);
-	return test_sign_as(key, header, claims, false);
+	return test_join(input, signature, length);
 }
 
 #endif
