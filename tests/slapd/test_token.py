@@ -196,6 +196,15 @@ def test_token__redeems_by_verified_mail(server, idp, way):
     is_in(server, dn, idp.id_token(f"{way}-first"))
 
 
+def test_token__mail_is_for_invitations(server, idp):
+    """Whoever accepted already, by another proof than a token, is not taken over by an address."""
+    dn = guest(server, "accepted", subject="")
+    server.root().modify_ext_s(dn, [records.replace("b2bUserState", "Accepted")],
+                               serverctrls=records.RELAX)
+    is_out(server, dn, idp.id_token("accepted"))
+    assert "b2bHomeSubject" not in server.entry(dn)
+
+
 def test_token__mail_of_two_guests(server, idp):
     """Two invitations to one address: without a name it is nobody's, and neither is taken."""
     dns = [guest(server, f"twin{n}", subject="", lines="") for n in (1, 2)]
