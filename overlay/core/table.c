@@ -267,9 +267,8 @@ struct b2b_rule *b2b_table_find_at(const struct b2b_table *table, struct b2b_tab
 	size_t at = lower_bound(bucket, hash);
 	struct b2b_rule *last = NULL;
 
+	/* past the run, and past the range of size_t too, stands another hash or nothing */
 	if (bucket && !bucket->mixed) {
-		if (index >= bucket->count - at)
-			return NULL;
 		at += index;
 		index = 0;
 	}

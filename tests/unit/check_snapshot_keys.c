@@ -152,6 +152,9 @@ START_TEST(test_snapshot_conflict__issuers)
 		{ "cn=q", ISSUER "\nb2bTenantClaim: org=3", true },
 		{ "cn=q", ISSUER "\nb2bTenantClaim: org=3\nb2bTenantClaim: tid=4", false },
 		{ "cn=q", ISSUER "\nb2bTenantClaim: tid=a\nb2bTenantClaim: hd=y", false },
+		/* another claim's value tells nothing, either way */
+		{ "cn=q", ISSUER "\nb2bTenantClaim: tid=x", false },
+		{ "cn=q", ISSUER "\nb2bTenantClaim: tid=3\nb2bTenantClaim: org=a", false },
 		{ "cn=p", ISSUER, false }, /* itself */
 	};
 	struct b2b_snapshot *snapshot = b2b_snapshot_new();
