@@ -69,8 +69,8 @@ START_TEST(test_rule_compile__access_least)
 		"b2bCaState: enabled\nb2bCaSignInFrequency: 1",
 		"b2bCaState: enabled\nb2bCaMaxLabel: Public",
 		"b2bCaState: enabled\nb2bCaGrant: tls\nb2bCaGrantOperator: and\nb2bCaBelowSsf: 1",
-		"b2bCaState: enabled\nb2bCaGrant: mfa\nb2bCaIncludeApp: a\n"
-		"b2bCaIncludeApp: allapplications",
+		("b2bCaState: enabled\nb2bCaGrant: mfa\nb2bCaIncludeApp: a\n"
+		 "b2bCaIncludeApp: allapplications"),
 	};
 
 	for (size_t i = 0; i < COUNT(good); i++) {
