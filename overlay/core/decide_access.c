@@ -173,7 +173,7 @@ static bool applies(const struct b2b_access_policy *policy, const struct circums
 			return false;
 		if ((conditions & B2B_CA_ON_SSF) && context->ssf >= policy->below_ssf)
 			return false;
-		if ((conditions & B2B_CA_ON_NETWORK) && !is_about_peer(policy, &context->peer))
+		if (!is_about_peer(policy, &context->peer))
 			return false;
 	}
 	if ((conditions & B2B_CA_ON_GUEST) && !is_about_guest(policy, it))
@@ -185,7 +185,7 @@ static unsigned missing_grants(const struct b2b_access_policy *policy, unsigned 
 {
 	if (policy->any_grant && (policy->grants & shown))
 		return 0;
-	return policy->any_grant ? policy->grants : policy->grants & ~shown;
+	return policy->grants & ~shown;
 }
 
 static enum b2b_reason block_reason(const struct b2b_access_policy *policy)
@@ -254,7 +254,8 @@ struct b2b_access_finding b2b_access_judge(const struct b2b_snapshot *snapshot,
 		return policy->u.access.state == B2B_CA_ENABLED ? unreadable : not_applying;
 	b2b_decide_matter(snapshot, guest, app, context, &matter);
 	it = circumstances_of(&matter);
-	if (policy->u.access.state == B2B_CA_DISABLED || !applies(&policy->u.access, &it))
+	if (policy->u.access.state == B2B_CA_DISABLED || is_ruled_out(&policy->u.access, &it) ||
+	    !applies(&policy->u.access, &it))
 		return not_applying;
 	weigh(&policy->u.access, &it, &finding);
 	return finding;

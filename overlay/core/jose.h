@@ -39,16 +39,19 @@ struct b2b_jwks; /* the usable public keys of one set, parsed; immutable, read b
  * Parses a key set.  Passed over, as RFC 7517 section 5 wants: keys of an unknown kty or crv, with
  * a use other than sig, with key_ops that lack verify, with an alg that is not ours.  Refused, with
  * what and which key (by its kid or place) in error: JSON that is not strict, a duplicate member, a
- * private or symmetric key, a key that is malformed or weak (RSA under 2048 or above 8192 bits, an
- * exponent that is even or below 3, a point that is not on its curve), an alg that does not fit the
- * key, two keys with one kid and type, more than B2B_JWKS_MAX_KEYS, a set without a usable key.
+ * private or symmetric key (even one that would be passed over), a key that is malformed (numbers
+ * longer or shorter than RFC 7518 wants them, zero bytes in front) or weak (RSA under 2048 or above
+ * 8192 bits or with a factor below 30, an exponent that is even, below 3 or over 64 bits, a point
+ * that is not on its curve or of small order), an alg that does not fit the key, two usable keys
+ * with one kid and kty, more than B2B_JWKS_MAX_KEYS, a set without a usable key.
  * *jwks_r: caller frees with b2b_jwks_free; NULL unless B2B_OK.
  */
 enum b2b_err b2b_jwks_parse(struct b2b_str json, struct b2b_jwks **jwks_r, struct b2b_error *error);
 void b2b_jwks_free(struct b2b_jwks **jwks);         /* sets NULL; accepts NULL */
 size_t b2b_jwks_count(const struct b2b_jwks *jwks); /* 0 for NULL */
 
-/* Told of each key that was left out of a set: which (kid or place) and why. */
+/* Told of each key that was left out of a set: which, 'key "<kid>"' or 'key <place>', and why, words
+ * that go on from there; both borrowed for the call. */
 typedef void b2b_jwks_note(void *ctx, const char *which, const char *why);
 /*
  * For a set that a provider publishes: the same set with nothing but the usable public keys and of
@@ -65,7 +68,9 @@ struct b2b_jws {
 	char *kid; /* NUL-terminated; NULL: none */
 	bool has_kid;
 	bool typ_fits; /* typ is not there, or says that this is a token: see b2b_jws_parse */
-	struct b2b_str signing_input; /* borrowed from the token */
+	/* Borrowed from the token.  To know a token again, use this and not the whole of it: whoever
+	 * has one that is signed by ES* can make another with a second signature that is as good. */
+	struct b2b_str signing_input;
 	char *payload; /* payload_len bytes and a NUL; not trusted before b2b_jws_check */
 	size_t payload_len;
 	uint8_t *signature;
@@ -88,7 +93,8 @@ enum b2b_err b2b_jws_parse(struct b2b_str token, struct b2b_jws *jws_r, struct b
  * have one) is the same, and, where the token has a kid, those with that kid and those without any;
  * more than eight are refused.  algs: bits that are accepted.  keys may be NULL: refused.
  * The signature must have exactly the size of the key's before any arithmetic is done; the salt of
- * PS* has the size of its hash (RFC 7518, 3.5).
+ * PS* has the size of its hash (RFC 7518, 3.5).  Any thread.
+ * Without memory in the middle of OpenSSL's arithmetic a good signature is refused as a bad one.
  */
 enum b2b_err b2b_jws_check(const struct b2b_jws *jws, const struct b2b_jwks *keys, unsigned algs,
 			   struct b2b_error *why);

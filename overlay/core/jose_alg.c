@@ -61,7 +61,8 @@ enum b2b_err b2b_jose_json(struct b2b_str text, json_t **json_r, struct b2b_erro
 	*json_r = json_loadb(text.len ? text.s : "", text.len, JSON_REJECT_DUPLICATES, &at);
 	if (*json_r)
 		return B2B_OK;
-	if (json_error_code(&at) == json_error_out_of_memory)
+	if (json_error_code(&at) == json_error_out_of_memory ||
+	    json_error_code(&at) == json_error_unknown) /* the usual code without memory */
 		return B2B_ERR_MEMORY;
 	if (json_error_code(&at) == json_error_duplicate_key)
 		what = "a member stands there twice";

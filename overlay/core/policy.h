@@ -215,8 +215,8 @@ struct b2b_rule {
 /*
  * Compiles an entry.  On B2B_ERR_INVALID error says "<attribute>: value \"<value>\" <what is
  * wrong>" and *rule_r is still a rule, marked invalid, that carries at least kind, dn, and what
- * identifies it (tenant id, application id, service DNs, listeners, peers) as far as it could be
- * read, so that a caller who may not refuse the entry can deny by it.  NULL only without memory.
+ * identifies it (tenant id, issuer, application id, service DNs, listeners, peers, audiences, state)
+ * as far as it could be read, so that a caller who may not refuse the entry can deny by it.  NULL only without memory.
  * Caller releases with b2b_rule_unref.  Any thread.
  *
  * Refused: an unknown keyword; a Target without its Access; AllUsers or AllApplications in the
@@ -227,8 +227,9 @@ struct b2b_rule {
  * a duplicate or with a prefix missing, a default label out of order; an application without
  * b2bAppId and with several cn; a key set that b2b_jwks_parse refuses, an algorithm that is not
  * ours, a claim that is not name=value; a conditional access policy without a state, without a
- * grant, frequency or label, or with block beside another grant; any value with a NUL byte or that
- * is empty.
+ * grant, frequency or label, with block beside another grant, with an operator and no grant, with
+ * AllApplications among the excluded, with a frequency that is not 1 to 31536000 or a strength that
+ * is not 1 to 65535; any value with a NUL byte or that is empty.
  */
 enum b2b_err b2b_rule_compile(enum b2b_rule_kind kind, const struct b2b_source *source,
 			      struct b2b_rule **rule_r, struct b2b_error *error);

@@ -225,8 +225,6 @@ const struct b2b_rule *b2b_snapshot_app_by_audience(const struct b2b_snapshot *s
 const struct b2b_rule *b2b_snapshot_partner_by_issuer(const struct b2b_snapshot *snapshot,
 						      struct b2b_str issuer, size_t index)
 {
-	if (issuer.len == 0)
-		return NULL;
 	return b2b_table_find_at(snapshot->tables[B2B_BY_ISSUER], b2b_key_exactly(issuer), index);
 }
 

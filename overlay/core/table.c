@@ -19,9 +19,10 @@ struct entry {
 struct bucket {
 	_Atomic unsigned refs;
 	bool owning; /* entries hold references */
+	bool mixed;  /* entries of one hash may differ in key, or be one rule twice */
 	size_t count;
 	struct b2b_str *keys;   /* of the entries, borrowed from the rules; behind them */
-	struct entry entries[]; /* by hash, rising */
+	struct entry entries[]; /* by hash, then by DN, rising */
 };
 
 struct b2b_table {
@@ -59,20 +60,39 @@ static bool same_key(const struct bucket *bucket, size_t at, struct b2b_table_ke
 	return key.exact ? b2b_str_equal(text, key.text) : b2b_str_equal_nocase(text, key.text);
 }
 
+/* The first entry that does not come before hash and dn. */
+static size_t place_for(const struct bucket *bucket, uint64_t hash, const char *dn)
+{
+	size_t from = 0, to = bucket ? bucket->count : 0;
+
+	while (from < to) {
+		size_t at = from + (to - from) / 2;
+		const struct entry *entry = &bucket->entries[at];
+
+		if (entry->hash < hash || (entry->hash == hash && strcmp(entry->rule->dn, dn) < 0))
+			from = at + 1;
+		else
+			to = at;
+	}
+	return from;
+}
+
+#define STEPS_MAX 16
+
 /* The first entry whose hash is not below hash.  Hashes spread evenly, so its share of the range
- * says where it is but for a few places. */
+ * says where it is but for a few places, unless many rules have one key. */
 static size_t lower_bound(const struct bucket *bucket, uint64_t hash)
 {
-	size_t at, count = bucket ? bucket->count : 0;
+	size_t at, steps = 0, count = bucket ? bucket->count : 0;
 
 	if (count == 0)
 		return 0;
 	at = (size_t)((hash >> 32) * count >> 32);
-	while (at < count && bucket->entries[at].hash < hash)
+	for (; at < count && bucket->entries[at].hash < hash && steps < STEPS_MAX; steps++)
 		at++;
-	while (at > 0 && bucket->entries[at - 1].hash >= hash)
+	for (; at > 0 && bucket->entries[at - 1].hash >= hash && steps < STEPS_MAX; steps++)
 		at--;
-	return at;
+	return steps < STEPS_MAX ? at : place_for(bucket, hash, "");
 }
 
 static void bucket_unref(struct bucket *bucket)
@@ -133,6 +153,7 @@ static struct bucket *bucket_new(size_t count, bool owning)
 		return NULL;
 	atomic_init(&bucket->refs, 1);
 	bucket->owning = owning;
+	bucket->mixed = false;
 	bucket->count = 0;
 	bucket->keys = (struct b2b_str *)(void *)(bucket->entries + count);
 	return bucket;
@@ -140,6 +161,11 @@ static struct bucket *bucket_new(size_t count, bool owning)
 
 static void append(struct bucket *bucket, const struct entry *entry, struct b2b_str key)
 {
+	const struct entry *last = bucket->count ? &bucket->entries[bucket->count - 1] : NULL;
+
+	if (last && last->hash == entry->hash &&
+	    (last->rule == entry->rule || !b2b_str_equal(bucket->keys[bucket->count - 1], key)))
+		bucket->mixed = true;
 	bucket->keys[bucket->count] = key;
 	bucket->entries[bucket->count++] = *entry;
 	if (bucket->owning)
@@ -161,10 +187,7 @@ bool b2b_table_add(struct b2b_table **table, struct b2b_table_key key, struct b2
 	copy = bucket_new(count + 1, owning);
 	if (!copy)
 		return false;
-	for (at = lower_bound(old, added.hash); at < count; at++)
-		if (old->entries[at].hash != added.hash ||
-		    strcmp(old->entries[at].rule->dn, rule->dn) > 0)
-			break;
+	at = place_for(old, added.hash, rule->dn);
 	for (size_t i = 0; i < count; i++) {
 		if (i == at)
 			append(copy, &added, key.text);
@@ -241,9 +264,15 @@ struct b2b_rule *b2b_table_find_at(const struct b2b_table *table, struct b2b_tab
 {
 	uint64_t hash = hash_of(key.text);
 	const struct bucket *bucket = table ? table->buckets[hash % BUCKETS] : NULL;
+	size_t at = lower_bound(bucket, hash);
 	struct b2b_rule *last = NULL;
 
-	for (size_t at = lower_bound(bucket, hash); bucket && at < bucket->count; at++) {
+	/* past the run, and past the range of size_t too, stands another hash or nothing */
+	if (bucket && !bucket->mixed) {
+		at += index;
+		index = 0;
+	}
+	for (; bucket && at < bucket->count; at++) {
 		struct b2b_rule *rule = bucket->entries[at].rule;
 
 		if (bucket->entries[at].hash != hash)

@@ -213,7 +213,7 @@ static void look_for(Operation *op, struct match *match, const char *attr, struc
 	BackendDB *be = match->token->tenant->be;
 	struct berval plain = { value.len, (char *)value.s }, escaped;
 
-	if (!value.len || ldap_bv2escaped_filter_value_x(&plain, &escaped, 0, op->o_tmpmemctx))
+	if (!value.len || ldap_bv2escaped_filter_value_x(&plain, &escaped, 1, op->o_tmpmemctx))
 		return;
 	size_t size = escaped.bv_len + 96;
 	char *filter = op->o_tmpalloc(size, op->o_tmpmemctx);

@@ -9,6 +9,7 @@ import time
 from lib import builders
 from lib.builders import BASE, guest_ldif, partner_dn, partner_ldif
 from lib.ctl import Ctl, cleaned
+from lib.idp import Idp
 from lib.records import replace, subtree
 from lib.tokens import Key, Signer, jwks
 from lib.web import WELL_KNOWN, Web, endless, redirect, send
@@ -175,6 +176,39 @@ def test_refresh__takes_effect_without_a_restart(joined, web, keys):
     assert ctl.refresh().stdout == f"changed {ACME}\n"
     assert signs_in(new) and not signs_in(old)
     assert ctl.server.pid == pid
+
+
+@pytest.fixture
+def own_idp():
+    """A real OpenID provider of this test's own, whose keys it may rotate."""
+    provider = Idp()
+    yield provider
+    provider.stop()
+
+
+def test_refresh__a_real_provider_rotates(ctl, own_idp):
+    """The same with a real OpenID provider: its document and keys as they are published, a guest
+    who logs in there and here; partner test sees the rotation, and after --refresh all is well."""
+    own_idp.people(alice={})
+    ctl.add_partner("--discovery", own_idp.issuer, "--audience", "b2b-RS256", "--audience",
+                    "b2b-ES256", partner="peer")
+    dn = partner_dn("peer")
+    ctl.root.modify_s(dn, [replace("b2bAutoRedeemIn", "TRUE")])
+    ctl.server.load(guest_ldif("alice", tenant="peer", subject="alice"))
+    old = own_idp.id_token("alice")
+    ctl.server.conn(builders.guest_dn("alice"), old)
+    assert "ok: token" in token_test(ctl, old, partner="peer").stdout
+    own_idp.rotate()
+    new = own_idp.id_token("alice", "ES256")
+    with pytest.raises(ldap.INVALID_CREDENTIALS):
+        ctl.server.conn(builders.guest_dn("alice"), new)
+    assert "published, but not stored" in token_test(ctl, new, partner="peer", code=1).stdout
+    assert ctl.refresh().stdout == f"changed {dn}\n"
+    ctl.server.conn(builders.guest_dn("alice"), new)
+    assert "ok: token" in token_test(ctl, new, partner="peer").stdout
+    with pytest.raises(ldap.INVALID_CREDENTIALS):
+        ctl.server.conn(builders.guest_dn("alice"), old)
+    assert ctl.refresh().stdout == ""
 
 
 # partner show

@@ -187,6 +187,53 @@ START_TEST(test_access_judge__without_a_name)
 }
 END_TEST
 
+/* Another name whose hash has the same last bits, so that only the list tells the two apart. */
+static void write_alike(char *text, size_t size, const char *name)
+{
+	uint64_t hash = b2b_str_hash_similar(b2b_str_of(name)) % 64;
+
+	for (int i = 0;; i++) {
+		snprintf(text, size, "other-%d", i);
+		if (b2b_str_hash_similar(b2b_str_of(text)) % 64 == hash)
+			return;
+	}
+}
+
+START_TEST(test_access_judge__other_names_of_like_hash)
+{
+	static const struct {
+		const char *attr, *name;
+	} cases[] = { { "b2bCaIncludePartner", "fab" }, { "b2bCaIncludeApp", "wiki" } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char lines[128], other[32];
+		struct scene scene;
+
+		write_alike(other, sizeof other, cases[i].name);
+		snprintf(lines, sizeof lines, BLOCK "\n%s: %s", cases[i].attr, other);
+		scene = set_access(&plain, lines);
+		ck_assert(!judge_both(&scene).applies);
+		b2b_snapshot_unref(&scene.snapshot);
+	}
+}
+END_TEST
+
+/* What stands for several partners, and what is no application, say nothing of names. */
+START_TEST(test_access_judge__names_of_nothing)
+{
+	struct scene scene = set_access(&plain, BLOCK "\nb2bCaIncludePartner: fab");
+
+	put(&scene.snapshot, B2B_RULE_PARTNER, "cn=second", "b2bTenantId: FAB");
+	ck_assert(b2b_snapshot_partner(scene.snapshot, b2b_str_of("fab"))->invalid);
+	ck_assert(judge(&scene, POLICY_DN).applies);
+	put(&scene.snapshot, B2B_RULE_ACCESS, POLICY_DN, BLOCK "\nb2bCaIncludeApp: wiki");
+	scene.app = b2b_snapshot_rule(scene.snapshot, PARTNER_DN);
+	ck_assert(judge(&scene, POLICY_DN).applies);
+	ck_assert_int_eq(decide(&scene).effect, B2B_DENY);
+	b2b_snapshot_unref(&scene.snapshot);
+}
+END_TEST
+
 #define MFA B2B_GRANT_MFA
 #define COMPLIANT B2B_GRANT_COMPLIANT_DEVICE
 #define HYBRID B2B_GRANT_HYBRID_JOINED
@@ -401,6 +448,8 @@ int main(void)
 
 	tcase_add_loop_test(tcase, test_access_judge__conditions, 0, (int)COUNT(conditions));
 	tcase_add_test(tcase, test_access_judge__without_a_name);
+	tcase_add_test(tcase, test_access_judge__other_names_of_like_hash);
+	tcase_add_test(tcase, test_access_judge__names_of_nothing);
 	tcase_add_loop_test(tcase, test_access_judge__grants, 1, 32);
 	tcase_add_test(tcase, test_access_judge__block_reasons);
 	tcase_add_loop_test(tcase, test_access_trust__partner_then_default, 0, 3);

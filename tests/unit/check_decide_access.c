@@ -108,6 +108,10 @@ START_TEST(test_decide_access__sign_in_frequency)
 		ck_assert_int_eq(decide(&scene).until, cases[i].until);
 		ck_assert_int_eq(judge(&scene, "cn=p").until, cases[i].until);
 	}
+	/* never seen is not "seen in 1970", wherever the clock stands */
+	scene.context.now = 1000;
+	scene.context.sign_in.when = 0;
+	ck_assert_int_eq(judge(&scene, "cn=p").reason, B2B_REASON_SIGN_IN_TOO_OLD);
 	b2b_snapshot_unref(&scene.snapshot);
 }
 END_TEST

@@ -41,6 +41,25 @@ START_TEST(test_jws_check__kids)
 }
 END_TEST
 
+/* Of keys of two sizes the signature fits one. */
+START_TEST(test_jws_check__sizes_of_candidates)
+{
+	EVP_PKEY *longer = test_new_key("RSA3072");
+	const char *token = test_token(pkeys[KEY_RSA], "RS256", "");
+	const char *long_token = test_token(longer, "PS256", "");
+	const char *shorter = test_jwk(pkeys[KEY_RSA], "");
+	struct b2b_jwks *keys =
+		test_keys(test_text("{\"keys\":[%s,%s,%s]}", test_jwk(pkeys[KEY_RSA_OTHER], ""),
+				    test_jwk(longer, ""), shorter));
+
+	ck_assert_pstr_eq(check_with(keys, token), NULL);
+	ck_assert_pstr_eq(check_with(keys, long_token), NULL);
+	b2b_jwks_free(&keys);
+	ck_assert_pstr_eq(check_key(KEY_RSA, "", long_token), WRONG_SIZE);
+	EVP_PKEY_free(longer);
+}
+END_TEST
+
 START_TEST(test_jws_check__eight_candidates)
 {
 	static char json[8192];
@@ -148,6 +167,7 @@ int main(void)
 	tcase_add_unchecked_fixture(keys, make_keys, free_keys);
 	tcase_set_timeout(keys, 120);
 	tcase_add_test(keys, test_jws_check__kids);
+	tcase_add_test(keys, test_jws_check__sizes_of_candidates);
 	tcase_add_test(keys, test_jws_check__eight_candidates);
 	tcase_add_test(keys, test_jws_check__leaves_errors_of_others);
 	tcase_add_test(keys, test_jws_check__threads);

@@ -4,6 +4,7 @@
  * Out: libcheck's summary.
  */
 #include "snapshots.h"
+#include "table.h"
 
 #include <stdio.h>
 
@@ -206,6 +207,8 @@ START_TEST(test_snapshot_app__order)
 	    test_rule(B2B_RULE_APP, "cn=subnet", "cn: subnet\nb2bAppPeer: 198.51.100.192/26"));
 	put(&snapshot, test_rule(B2B_RULE_APP, "cn=host", "cn: host\nb2bAppPeer: 198.51.100.201"));
 	put(&snapshot, test_rule(B2B_RULE_APP, "cn=v6", "cn: v6\nb2bAppPeer: 2001:db8::/32"));
+	/* a change elsewhere leaves the applications as they are */
+	put(&snapshot, test_rule(B2B_RULE_PARTNER, "cn=p", "b2bTenantId: p"));
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct b2b_door door = { .listener = b2b_str_of(cases[i].listener),
 					 .service_ndn = b2b_str_of(cases[i].service) };
@@ -252,6 +255,37 @@ START_TEST(test_snapshot_with__thousand_apps)
 		ck_assert_ptr_nonnull(b2b_snapshot_app_at(snapshot, i));
 	ck_assert_ptr_null(b2b_snapshot_app_at(snapshot, 1000));
 	b2b_snapshot_unref(&snapshot);
+}
+END_TEST
+
+/* Each rule counts once, whatever stands between its entries. */
+START_TEST(test_table_find_at__one_rule_twice)
+{
+	static const char *const dns[] = { "cn=a", "cn=b", "cn=c" };
+	struct b2b_table_key key = { b2b_str_of("key"), true }, other = { b2b_str_of("KEY"), true };
+	struct b2b_rule *rules[COUNT(dns)];
+	struct b2b_table *table = NULL;
+
+	ck_assert_ptr_null(b2b_table_find_at(table, key, 0));
+	for (size_t i = 0; i < COUNT(dns); i++) {
+		rules[i] = test_rule(B2B_RULE_APP, dns[i], "cn: x");
+		ck_assert(b2b_table_add(&table, key, rules[i], false));
+		ck_assert_ptr_eq(b2b_table_find_at(table, key, i), rules[i]);
+		ck_assert_ptr_null(b2b_table_find_at(table, key, i + 1));
+	}
+	ck_assert_ptr_null(b2b_table_find_at(table, other, 0));
+	ck_assert(b2b_table_add(&table, key, rules[1], false));
+	for (size_t i = 0; i < COUNT(dns); i++)
+		ck_assert_ptr_eq(b2b_table_find_at(table, key, i), rules[i]);
+	ck_assert_ptr_null(b2b_table_find_at(table, key, COUNT(dns)));
+	ck_assert(b2b_table_add(&table, other, rules[1], false));
+	for (size_t i = 0; i < COUNT(dns); i++)
+		ck_assert_ptr_eq(b2b_table_find_at(table, key, i), rules[i]);
+	ck_assert_ptr_eq(b2b_table_find_at(table, other, 0), rules[1]);
+	ck_assert_ptr_null(b2b_table_find_at(table, other, 1));
+	b2b_table_unref(&table);
+	for (size_t i = 0; i < COUNT(dns); i++)
+		b2b_rule_unref(&rules[i]);
 }
 END_TEST
 
@@ -367,6 +401,7 @@ int main(void)
 	tcase_add_test(tcase, test_snapshot_app__several_claim_one_thing);
 	tcase_add_test(tcase, test_snapshot_app__order);
 	tcase_add_test(tcase, test_snapshot_with__thousand_apps);
+	tcase_add_test(tcase, test_table_find_at__one_rule_twice);
 	tcase_add_test(tcase, test_snapshot_access__by_dn);
 	tcase_add_test(tcase, test_snapshot_with__broken_rules_are_kept);
 	tcase_add_test(tcase, test_snapshot_label_rank__unknown_is_above_all);

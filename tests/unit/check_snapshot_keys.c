@@ -98,6 +98,43 @@ START_TEST(test_snapshot_partner_by_issuer__several)
 }
 END_TEST
 
+/* A hub whose thousands of organisations share one issuer. */
+START_TEST(test_snapshot_partner_by_issuer__thousands)
+{
+	const char *hub = "https://hub.example";
+	struct b2b_snapshot *snapshot = b2b_snapshot_new();
+	const struct b2b_rule *rule, *last = NULL;
+	char dn[32], lines[128];
+	size_t count = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		int number = i * 7919 % 3000;
+
+		snprintf(dn, sizeof dn, "cn=p%d", number);
+		snprintf(lines, sizeof lines, "b2bTenantId: p%d\nb2bIssuer: %s%s", number,
+			 number % 10 ? "https://hub.example" : "https://",
+			 number % 10 ? "" : dn + 3);
+		put(&snapshot, test_rule(B2B_RULE_PARTNER, dn, lines));
+	}
+	for (; (rule = b2b_snapshot_partner_by_issuer(snapshot, b2b_str_of(hub), count)); count++) {
+		ck_assert(!last || strcmp(last->dn, rule->dn) < 0);
+		last = rule;
+	}
+	ck_assert_uint_eq(count, 2700);
+	ck_assert_ptr_null(b2b_snapshot_partner_by_issuer(snapshot, b2b_str_of(hub), SIZE_MAX));
+	ck_assert_str_eq(issuer_at(snapshot, "https://p10", 0), "cn=p10");
+	ck_assert_str_eq(issuer_at(snapshot, "https://p10", 1), "none");
+	for (int i = 0; i < 3000; i += 2) {
+		snprintf(dn, sizeof dn, "cn=p%d", i);
+		drop(&snapshot, dn);
+	}
+	ck_assert_str_eq(issuer_at(snapshot, hub, 0), "cn=p1");
+	ck_assert_str_eq(issuer_at(snapshot, hub, 1499), "cn=p999");
+	ck_assert_str_eq(issuer_at(snapshot, hub, 1500), "none");
+	b2b_snapshot_unref(&snapshot);
+}
+END_TEST
+
 START_TEST(test_snapshot_conflict__issuers)
 {
 	static const struct {
@@ -115,6 +152,9 @@ START_TEST(test_snapshot_conflict__issuers)
 		{ "cn=q", ISSUER "\nb2bTenantClaim: org=3", true },
 		{ "cn=q", ISSUER "\nb2bTenantClaim: org=3\nb2bTenantClaim: tid=4", false },
 		{ "cn=q", ISSUER "\nb2bTenantClaim: tid=a\nb2bTenantClaim: hd=y", false },
+		/* another claim's value tells nothing, either way */
+		{ "cn=q", ISSUER "\nb2bTenantClaim: tid=x", false },
+		{ "cn=q", ISSUER "\nb2bTenantClaim: tid=3\nb2bTenantClaim: org=a", false },
 		{ "cn=p", ISSUER, false }, /* itself */
 	};
 	struct b2b_snapshot *snapshot = b2b_snapshot_new();
@@ -202,6 +242,7 @@ int main(void)
 
 	tcase_add_test(tcase, test_snapshot_conflict__claims);
 	tcase_add_test(tcase, test_snapshot_partner_by_issuer__several);
+	tcase_add_test(tcase, test_snapshot_partner_by_issuer__thousands);
 	tcase_add_test(tcase, test_snapshot_conflict__issuers);
 	tcase_add_test(tcase, test_snapshot_conflict__any_of_several_issuers);
 	tcase_add_test(tcase, test_snapshot_app_by_audience__exactly);
