@@ -4,13 +4,11 @@
  * of that partner; the rest is the text.
  * Out: nothing, unless a promise of token.h is broken: then it aborts.
  */
+#include "fuzz_main.h"
 #include "text.h"
 #include "token.h"
 
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define NOW ((time_t)1800000000)
@@ -43,8 +41,6 @@ struct scene {
 	struct b2b_snapshot *snapshot;
 	EVP_PKEY *pair;
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void promise(bool kept)
 {
@@ -240,33 +236,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	return 0;
 }
-
-#ifdef B2B_FUZZ_REPLAY
-static int replay(const char *path)
-{
-	FILE *file = fopen(path, "rb");
-	uint8_t *data = malloc(1u << 20);
-	size_t size;
-
-	if (!file || !data) {
-		perror(path);
-		return EXIT_FAILURE;
-	}
-	size = fread(data, 1, 1u << 20, file);
-	fclose(file);
-	/* a block of its own, so that a read past its end is seen */
-	data = realloc(data, size ? size : 1);
-	LLVMFuzzerTestOneInput(data, size);
-	free(data);
-	return EXIT_SUCCESS;
-}
-
-int main(int argc, char **argv)
-{
-	int status = EXIT_SUCCESS;
-
-	for (int i = 1; i < argc && status == EXIT_SUCCESS; i++)
-		status = replay(argv[i]);
-	return status;
-}
-#endif
