@@ -173,38 +173,26 @@ static int note_match(Operation *op, SlapReply *rs)
 /* Searches one suffix in the rootdn's name. */
 static void search(Operation *op, struct match *match, const char *filter, int suffix)
 {
-	BackendDB *be = match->token->tenant->be;
+	struct b2b_tenant *tenant = match->token->tenant;
 	slap_callback cb = { .sc_response = note_match, .sc_private = match };
 	SlapReply rs = { REP_RESULT };
-	Opheader header = *op->o_hdr;
-	Operation op2 = *op;
-	void *control_values[SLAP_MAX_CIDS] = { NULL };
+	struct b2b_inner inner;
+	Operation *op2 = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_SEARCH);
 
-	memset(op2.o_ctrlflag, 0, sizeof(op2.o_ctrlflag));
-	op2.o_controls = control_values;
-	op2.o_ctrls = NULL;
-	op2.o_hdr = &header;
-	op2.o_tag = LDAP_REQ_SEARCH;
-	op2.o_bd = be;
-	op2.o_dn = be->be_rootdn;
-	op2.o_ndn = be->be_rootndn;
-	op2.o_req_dn = be->be_suffix[suffix];
-	op2.o_req_ndn = be->be_nsuffix[suffix];
-	op2.o_callback = &cb;
-	op2.o_managedsait = SLAP_CONTROL_CRITICAL;
-	LDAP_SLIST_INIT(&op2.o_extra);
-	memset(&op2.o_request, 0, sizeof(op2.o_request));
-	op2.ors_scope = LDAP_SCOPE_SUBTREE;
-	op2.ors_deref = LDAP_DEREF_NEVER;
-	op2.ors_slimit = SLAP_NO_LIMIT;
-	op2.ors_tlimit = SLAP_NO_LIMIT;
-	op2.ors_attrs = slap_anlist_no_attrs;
-	op2.ors_filter = str2filter_x(&op2, filter);
-	if (!op2.ors_filter)
+	op2->o_req_dn = tenant->be->be_suffix[suffix];
+	op2->o_req_ndn = tenant->be->be_nsuffix[suffix];
+	op2->o_callback = &cb;
+	op2->ors_scope = LDAP_SCOPE_SUBTREE;
+	op2->ors_deref = LDAP_DEREF_NEVER;
+	op2->ors_slimit = SLAP_NO_LIMIT;
+	op2->ors_tlimit = SLAP_NO_LIMIT;
+	op2->ors_attrs = slap_anlist_no_attrs;
+	op2->ors_filter = str2filter_x(op2, filter);
+	if (!op2->ors_filter)
 		return;
-	ber_str2bv(filter, 0, 0, &op2.ors_filterstr);
-	be->be_search(&op2, &rs);
-	filter_free_x(&op2, op2.ors_filter, 1);
+	ber_str2bv(filter, 0, 0, &op2->ors_filterstr);
+	op2->o_bd->be_search(op2, &rs);
+	filter_free_x(op2, op2->ors_filter, 1);
 }
 
 /* "(&(objectClass=b2bGuest)(<attribute>=<value>))" in every suffix of the tenant. */

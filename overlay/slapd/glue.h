@@ -149,6 +149,17 @@ void b2b_record_set_due(const struct b2b_record_read *read, time_t due, Modifica
 void b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
 			Modifications **mods);
 
+/* inner.c: operations of the server's own, within a client's */
+struct b2b_inner {
+	Operation op;
+	Opheader header;
+	void *controls[SLAP_MAX_CIDS];
+};
+/* Sets up an operation in the rootdn's name on the tenant's database; the caller adds names, callback
+ * and request.  Returns &inner->op, which lives as long as inner and op. */
+Operation *b2b_inner_begin(struct b2b_inner *inner, Operation *op, struct b2b_tenant *tenant,
+			   ber_tag_t tag);
+
 /* keeper.c: the write hooks of the database role */
 extern const char b2b_keeper_internal; /* key in o_extra of the overlay's own writes */
 int b2b_keeper_add(Operation *op, SlapReply *rs);

@@ -407,51 +407,32 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 int b2b_keeper_write(Operation *op, struct b2b_tenant *tenant, struct b2b_record_read *read,
 		     Modifications *mods)
 {
-	Operation op2 = *op;
-	Opheader header = *op->o_hdr;
 	SlapReply rs = { REP_RESULT };
 	slap_callback cb = { .sc_response = slap_null_cb };
 	OpExtra mark = { .oe_key = (void *)&b2b_keeper_internal };
-	void *control_values[SLAP_MAX_CIDS] = { NULL };
 	char assertion[sizeof(read->csn) + 16];
+	struct b2b_inner inner;
+	Operation *op2 = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_MODIFY);
 	Filter *filter;
 
-	/* nothing of the client's request may come along: no control, no transaction */
-	memset(op2.o_ctrlflag, 0, sizeof(op2.o_ctrlflag));
-	op2.o_controls = control_values;
-	op2.o_ctrls = NULL;
-	op2.o_hdr = &header;
-	op2.o_tag = LDAP_REQ_MODIFY;
-	op2.o_bd = tenant->be;
-	op2.o_dn = tenant->be->be_rootdn;
-	op2.o_ndn = tenant->be->be_rootndn;
-	op2.o_req_dn = read->dn;
-	op2.o_req_ndn = read->ndn;
-	op2.o_callback = &cb;
-	op2.o_is_auth_check = 0;
-	op2.o_acl_priv = ACL_NONE;
-	op2.o_dont_replicate = 0;
-	op2.o_managedsait = SLAP_CONTROL_CRITICAL;
-	LDAP_SLIST_INIT(&op2.o_extra);
-	LDAP_SLIST_INSERT_HEAD(&op2.o_extra, &mark, oe_next);
-	/* without these two a consumer lost 3 of 4 changes and accesslog 3 of 4 records (measured) */
-	BER_BVZERO(&op2.o_csn);
-	slap_op_time(&op2.o_time, &op2.o_tincr);
+	op2->o_req_dn = read->dn;
+	op2->o_req_ndn = read->ndn;
+	op2->o_callback = &cb;
+	LDAP_SLIST_INSERT_HEAD(&op2->o_extra, &mark, oe_next);
 	/* only onto the entry as it was read (RFC 4528) */
 	snprintf(assertion, sizeof(assertion), "(entryCSN=%s)", read->csn);
-	filter = str2filter_x(&op2, assertion);
+	filter = str2filter_x(op2, assertion);
 	if (!filter) {
 		slap_mods_free(mods, 1);
 		return LDAP_OTHER;
 	}
-	op2.o_assert = SLAP_CONTROL_CRITICAL;
-	op2.o_assertion = filter;
-	memset(&op2.o_request, 0, sizeof(op2.o_request));
-	op2.orm_modlist = mods;
-	op2.o_bd->be_modify(&op2, &rs);
-	slap_mods_free(op2.orm_modlist, 1);
-	filter_free_x(&op2, filter, 1);
-	if (!BER_BVISNULL(&op2.o_csn))
-		op2.o_tmpfree(op2.o_csn.bv_val, op2.o_tmpmemctx);
+	op2->o_assert = SLAP_CONTROL_CRITICAL;
+	op2->o_assertion = filter;
+	op2->orm_modlist = mods;
+	op2->o_bd->be_modify(op2, &rs);
+	slap_mods_free(op2->orm_modlist, 1);
+	filter_free_x(op2, filter, 1);
+	if (!BER_BVISNULL(&op2->o_csn))
+		op2->o_tmpfree(op2->o_csn.bv_val, op2->o_tmpmemctx);
 	return rs.sr_err;
 }
