@@ -126,6 +126,7 @@ static enum b2b_jose_fate judge(const json_t *jwk, struct b2b_jose_key *key_r, c
 	return B2B_JOSE_REFUSED;
 }
 
+/* MGF1 has the signature's hash unless told otherwise. */
 static EVP_PKEY_CTX *prepare(EVP_PKEY *pkey, const struct b2b_jose_alg *alg, EVP_MD *hash)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL);
@@ -134,8 +135,7 @@ static EVP_PKEY_CTX *prepare(EVP_PKEY *pkey, const struct b2b_jose_alg *alg, EVP
 	if (ctx && EVP_PKEY_verify_init(ctx) > 0 &&
 	    (alg->kind != B2B_JOSE_RSA || EVP_PKEY_CTX_set_rsa_padding(ctx, padding) > 0) &&
 	    EVP_PKEY_CTX_set_signature_md(ctx, hash) > 0 &&
-	    (!alg->pss || (EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0 &&
-			   EVP_PKEY_CTX_set_rsa_mgf1_md(ctx, hash) > 0)))
+	    (!alg->pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0))
 		return ctx;
 	EVP_PKEY_CTX_free(ctx);
 	return NULL;

@@ -14,7 +14,8 @@
 
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS 8192
-#define EXPONENT_MAX_BYTES 8u /* a longer one only makes checking slow */
+#define MODULUS_MAX_BYTES 2048u /* a longer one is not even read */
+#define EXPONENT_MAX_BYTES 8u   /* a longer one only makes checking slow */
 #define EC_MAX_BYTES 66u
 #define ED25519_BYTES 32u
 
@@ -83,13 +84,13 @@ static const char *judge_rsa(const BIGNUM *n, const BIGNUM *e)
 
 static EVP_PKEY *read_rsa(const json_t *jwk, const char **why_r)
 {
-	uint8_t n_bytes[B2B_JOSE_RSA_MAX_BYTES], e_bytes[EXPONENT_MAX_BYTES];
+	uint8_t n_bytes[MODULUS_MAX_BYTES], e_bytes[EXPONENT_MAX_BYTES];
 	BIGNUM *n = NULL, *e = NULL;
 	EVP_PKEY *pkey = NULL;
 	size_t n_len, e_len;
 
 	if (!read_number(jwk, "n", sizeof n_bytes, n_bytes, &n_len) || n_bytes[0] == 0) {
-		*why_r = "has an n that is no base64url of 1 to 1024 bytes, the first not zero";
+		*why_r = "has an n that is no base64url of 1 to 2048 bytes, the first not zero";
 		return NULL;
 	}
 	if (!read_number(jwk, "e", sizeof e_bytes, e_bytes, &e_len) || e_bytes[0] == 0) {

@@ -28,7 +28,6 @@ enum b2b_jose_hash {
 };
 
 #define B2B_JOSE_ALG_COUNT 10
-#define B2B_JOSE_RSA_MAX_BYTES 1024u
 
 struct b2b_jose_alg {
 	enum b2b_alg alg;

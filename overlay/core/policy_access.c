@@ -50,7 +50,7 @@ static void read_names(struct b2b_reader *reader, enum b2b_attr attr, struct b2b
 	b2b_read_list(reader, attr, &names->list, &names->count);
 	if (names->count == 0)
 		return;
-	names->hashes = malloc(names->count * sizeof *names->hashes);
+	names->hashes = calloc(names->count, sizeof *names->hashes);
 	if (!names->hashes) {
 		reader->no_memory = true;
 		return;

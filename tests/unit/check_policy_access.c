@@ -63,18 +63,21 @@ END_TEST
 
 START_TEST(test_rule_compile__access_least)
 {
-	static const char *const good[] = {
-		"b2bCaState: enabled\nb2bCaGrant: block",
-		"b2bCaState: ENABLED\nb2bCaGrant: block\nb2bCaGrant: BLOCK",
-		"b2bCaState: enabled\nb2bCaSignInFrequency: 1",
-		"b2bCaState: enabled\nb2bCaMaxLabel: Public",
-		"b2bCaState: enabled\nb2bCaGrant: tls\nb2bCaGrantOperator: and\nb2bCaBelowSsf: 1",
-		"b2bCaState: enabled\nb2bCaGrant: mfa\nb2bCaIncludeApp: a\n"
-		"b2bCaIncludeApp: allapplications",
+	static const struct {
+		const char *lines;
+	} good[] = {
+		{ "b2bCaState: enabled\nb2bCaGrant: block" },
+		{ "b2bCaState: ENABLED\nb2bCaGrant: block\nb2bCaGrant: BLOCK" },
+		{ "b2bCaState: enabled\nb2bCaSignInFrequency: 1" },
+		{ "b2bCaState: enabled\nb2bCaMaxLabel: Public" },
+		{ "b2bCaState: enabled\nb2bCaGrant: tls\nb2bCaGrantOperator: and\nb2bCaBelowSsf: "
+		  "1" },
+		{ "b2bCaState: enabled\nb2bCaGrant: mfa\nb2bCaIncludeApp: a\n"
+		  "b2bCaIncludeApp: allapplications" },
 	};
 
 	for (size_t i = 0; i < COUNT(good); i++) {
-		struct b2b_rule *rule = test_rule(B2B_RULE_ACCESS, "cn=p", good[i]);
+		struct b2b_rule *rule = test_rule(B2B_RULE_ACCESS, "cn=p", good[i].lines);
 
 		ck_assert_int_eq(rule->u.access.state, B2B_CA_ENABLED);
 		ck_assert(rule->u.access.all_apps);
