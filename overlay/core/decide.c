@@ -129,12 +129,13 @@ static const struct b2b_rule *first_invalid(const struct b2b_matter *matter)
 static struct b2b_finding judge_record(const struct b2b_matter *matter)
 {
 	const struct b2b_guest *guest = matter->guest;
-	const struct b2b_rule *invalid = first_invalid(matter);
 
 	if (!guest->enabled)
 		return found(B2B_REASON_DISABLED, guest->dn);
 	/* whether a proof redeems is the partner's to say, so without one nothing else matters */
 	if (!guest->accepted) {
+		const struct b2b_rule *invalid = first_invalid(matter);
+
 		if (!matter->partner)
 			return found(B2B_REASON_PARTNER_UNKNOWN, NULL);
 		if (invalid)

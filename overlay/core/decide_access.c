@@ -81,7 +81,9 @@ static struct circumstances circumstances_of(const struct b2b_matter *matter)
 		it.app_bit = 0;
 	/* a stage that nobody knows judges all */
 	it.proven = !it.elsewhere && context->stage != B2B_STAGE_BEFORE_PROOF;
-	it.shown = told_by_home(&context->sign_in) & trust_of(matter->partner, matter->defaults);
+	it.shown = told_by_home(&context->sign_in);
+	if (it.shown)
+		it.shown &= trust_of(matter->partner, matter->defaults);
 	if (context->sign_in.own_mfa)
 		it.shown |= B2B_GRANT_MFA;
 	if (!it.proven)
@@ -140,7 +142,7 @@ static bool is_about_app(const struct b2b_access_policy *policy, const struct ci
 	return !lists(&policy->exclude_apps, app_id, false);
 }
 
-static bool contain(const struct b2b_networks *networks, const struct b2b_addr *peer)
+static inline bool contain(const struct b2b_networks *networks, const struct b2b_addr *peer)
 {
 	for (size_t i = 0; i < networks->count; i++)
 		if (b2b_cidr_contains(&networks->list[i], peer))
@@ -148,7 +150,8 @@ static bool contain(const struct b2b_networks *networks, const struct b2b_addr *
 	return false;
 }
 
-static bool is_about_peer(const struct b2b_access_policy *policy, const struct b2b_addr *peer)
+static inline bool is_about_peer(const struct b2b_access_policy *policy,
+				 const struct b2b_addr *peer)
 {
 	if (!peer->set)
 		return true;
@@ -163,7 +166,7 @@ static bool is_ruled_out(const struct b2b_access_policy *policy, const struct ci
 	return (policy->other_partners & it->partner_bit) || (policy->other_apps & it->app_bit);
 }
 
-static bool applies(const struct b2b_access_policy *policy, const struct circumstances *it)
+static inline bool applies(const struct b2b_access_policy *policy, const struct circumstances *it)
 {
 	const struct b2b_context *context = it->matter->context;
 	unsigned conditions = policy->conditions;
@@ -219,8 +222,8 @@ static time_t young_until(const struct b2b_context *context, unsigned secs)
 }
 
 /* What the policy says to whom it is about. */
-static void weigh(const struct b2b_access_policy *policy, const struct circumstances *it,
-		  struct b2b_access_finding *finding_r)
+static inline void weigh(const struct b2b_access_policy *policy, const struct circumstances *it,
+			 struct b2b_access_finding *finding_r)
 {
 	finding_r->applies = true;
 	finding_r->missing = missing_grants(policy, it->shown);

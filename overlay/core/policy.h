@@ -226,7 +226,8 @@ struct b2b_rule {
  * StartTLS to a host that is not loopback; a CA file without an absolute path; a label order with
  * a duplicate or with a prefix missing, a default label out of order; an application without
  * b2bAppId and with several cn; a key set that b2b_jwks_parse refuses, an algorithm that is not
- * ours, a claim that is not name=value; a conditional access policy without a state, without a
+ * ours, a claim that is not name=value, a b2bJwksUri that is neither https:// nor http:// to
+ * loopback; a conditional access policy without a state, without a
  * grant, frequency or label, with block beside another grant, with an operator and no grant, with
  * AllApplications among the excluded, with a frequency that is not 1 to 31536000 or a strength that
  * is not 1 to 65535; any value with a NUL byte or that is empty.

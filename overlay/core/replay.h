@@ -11,7 +11,7 @@
 struct b2b_replay; /* opaque; locks of its own, one a shard, all leaves */
 
 enum b2b_replay_answer {
-	B2B_REPLAY_FULL = 0, /* no room to remember it: it must not be used */
+	B2B_REPLAY_FULL = 0, /* no room to remember it, or past until: it must not be used */
 	B2B_REPLAY_SEEN,
 	B2B_REPLAY_FRESH, /* and from now on it is seen */
 };

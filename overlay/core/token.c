@@ -65,9 +65,10 @@ static enum b2b_err choose_partner(struct b2b_token_matter *matter)
 					    matter->partner->dn, rule->dn);
 		matter->partner = rule;
 	}
-	if (err == B2B_OK && !matter->partner)
-		err = b2b_error_set(matter->why, "its issuer and tenant are those of no partner");
-	return err;
+	if (err != B2B_OK || matter->partner)
+		return err;
+	b2b_error_set(matter->why, "its issuer and tenant are those of no partner");
+	return B2B_ERR_INVALID;
 }
 
 /* The partner of this rule is the one whose tokens these are, and may prove itself so. */

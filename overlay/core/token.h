@@ -15,10 +15,10 @@
  * the snapshot.  Free with b2b_identity_free. */
 struct b2b_identity {
 	const struct b2b_rule *partner; /* B2B_RULE_PARTNER, valid */
-	const struct b2b_rule *app;     /* the application its audience stands for; NULL: none */
+	const struct b2b_rule *app;     /* that its audience or azp stands for; NULL: none */
 	char *subject;                  /* value of the partner's subject claim */
 	char *email;                    /* where home says that it is verified, else NULL */
-	char *id;                       /* "jti:<jti>", else "sha256:<hash of the token>" */
+	char *id;                       /* "jti:<jti>", else "sha256:<hash of what is signed>" */
 	time_t expires;                 /* exp */
 	time_t authenticated;           /* auth_time, else iat, never later than now; 0: neither */
 	bool mfa, compliant_device, hybrid_joined; /* home's word; whether it counts is policy's */
@@ -30,12 +30,13 @@ struct b2b_identity {
 /*
  * Verifies a token at a moment.  In this order: b2b_jws_parse; payload one JSON object without
  * duplicate members; iss names a partner by b2bIssuer, several being told apart by
- * b2bTenantClaim (none or more than one left: refused); the partner's entry valid and oidc among
- * its b2bIdp; signature by its keys and algorithms; exp there and not past, nbf and iat not in the
- * future (leeway B2B_TOKEN_LEEWAY_SECS), exp after iat; aud a text or a list of texts of which one
- * is among b2bAudience or an application's b2bAppAudience; azp, where present, too, and present
- * where aud has several values; applications that two audiences stand for must be one; subject
- * claim a text of 1 to 1024 bytes without control characters; no cnf (RFC 7800: it would have to be
+ * b2bTenantClaim (none or more than one left: refused); the partner's entry valid, its tenant id
+ * that of no other entry, oidc among its b2bIdp; signature by its keys and algorithms; exp there
+ * and not past, nbf, iat and auth_time not in the future (leeway B2B_TOKEN_LEEWAY_SECS), exp after
+ * iat; aud a text or a list of texts of which one is among b2bAudience or an application's
+ * b2bAppAudience; azp, where present, too, and present where aud has several values; applications
+ * that two audiences stand for must be one (it may be an invalid one, which denies); subject claim
+ * a text of 1 to 1024 bytes without control characters; no cnf (RFC 7800: it would have to be
  * proven) and no events (RFC 8417: a security event, not a sign-in).
  * why never holds a byte of the token.  B2B_ERR_INVALID: it is not to be believed.
  */
