@@ -217,6 +217,9 @@ static bool is_guest_in_disguise(Operation *op)
 
 static int gate_operation(Operation *op, SlapReply *rs)
 {
+	/* as slapd says it of its own mechanisms */
+	if (b2b_session_is_binding(op))
+		return refuse(op, rs, LDAP_OPERATIONS_ERROR, "SASL bind in progress");
 	if (is_guest_in_disguise(op))
 		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 			      "b2b: guests may not use proxied authorization");

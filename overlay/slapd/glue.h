@@ -248,11 +248,13 @@ bool b2b_session_is_proving(Operation *op);
 bool b2b_session_proof(Operation *op, const struct berval *person, struct b2b_proof *proof_r);
 /* What a SASL bind that is not over will end with; one a connection, taken away by the taking. */
 struct b2b_ending {
-	int err; /* LDAP_SUCCESS: there is none */
+	int err; /* LDAP_SUCCESS: there is none; LDAP_SASL_BIND_IN_PROGRESS: the client was asked */
 	char text[B2B_ANSWER_SIZE];
 };
 void b2b_session_put_ending(Operation *op, const struct b2b_ending *ending);
 struct b2b_ending b2b_session_take_ending(Operation *op);
+/* Whether such a bind is not over on op's connection. */
+bool b2b_session_is_binding(Operation *op);
 /* The service account bound on this connection before, in op's memory. */
 void b2b_session_service(Operation *op, struct berval *service_ndn_r);
 /* Whether ndn is the service account of an application of any tenant. */

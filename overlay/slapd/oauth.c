@@ -3,9 +3,10 @@
  * In: SASL binds of that mechanism, in one step or more.  Out: a guest that is in; or the error as
  * JSON, the client's dummy answer, and the code that it all ends with.
  *
- * An unfinished bind is marked in slapd's own connection (c_sasl_bind_in_progress, -mech) and in the
- * session (what it will end with).  Any other bind must find neither: Cyrus would go on with a
- * mechanism that it never began, and crash (measured).
+ * An unfinished bind is marked in the session alone (what it will end with), and slapd's own mark on
+ * the connection (c_sasl_bind_in_progress, -mech) goes with the answer: whoever binds next without
+ * passing here, for the gate was taken away, would have Cyrus go on with a mechanism that it never
+ * began, and crash (measured).
  */
 #include "glue.h"
 
@@ -34,15 +35,7 @@ static void free_mechanism(Connection *conn)
 
 void b2b_oauth_forget(Operation *op)
 {
-	Connection *conn = op->o_conn;
-
 	b2b_session_take_ending(op);
-	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
-	if (is_mechanism(&conn->c_sasl_bind_mech)) {
-		free_mechanism(conn);
-		conn->c_sasl_bind_in_progress = 0;
-	}
-	ldap_pvt_thread_mutex_unlock(&conn->c_mutex);
 }
 
 /* What fe_op_bind does for a mechanism of Cyrus's. */
@@ -59,6 +52,16 @@ static void begin(Operation *op)
 
 /* --- answers --- */
 
+/* Until op has ended slapd lets nobody else look at the connection. */
+static void unmark(Connection *conn)
+{
+	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
+	if (is_mechanism(&conn->c_sasl_bind_mech))
+		free_mechanism(conn);
+	conn->c_sasl_bind_in_progress = 0;
+	ldap_pvt_thread_mutex_unlock(&conn->c_mutex);
+}
+
 static int answer(Operation *op, SlapReply *rs, int err, struct berval *data)
 {
 	slap_overinst *on = (slap_overinst *)op->o_bd->bd_info;
@@ -68,6 +71,7 @@ static int answer(Operation *op, SlapReply *rs, int err, struct berval *data)
 	rs->sr_sasldata = data;
 	send_ldap_sasl(op, rs);
 	rs->sr_sasldata = NULL;
+	unmark(op->o_conn);
 	op->o_bd->bd_info = (BackendInfo *)on;
 	return rs->sr_err;
 }
@@ -81,6 +85,16 @@ static int tell(Operation *op, SlapReply *rs, const char *status, const struct b
 	data.bv_len = (ber_len_t)snprintf(json, sizeof(json), "{\"status\":\"%s\"}", status);
 	b2b_session_put_ending(op, ending);
 	return answer(op, rs, LDAP_SASL_BIND_IN_PROGRESS, &data);
+}
+
+/* Without an initial response the client is asked for its message. */
+static int ask(Operation *op, SlapReply *rs)
+{
+	const struct b2b_ending awaited = { .err = LDAP_SASL_BIND_IN_PROGRESS };
+	struct berval nothing = BER_BVC("");
+
+	b2b_session_put_ending(op, &awaited);
+	return answer(op, rs, LDAP_SASL_BIND_IN_PROGRESS, &nothing);
 }
 
 static int tell_unproven(Operation *op, SlapReply *rs, const char *status)
@@ -199,7 +213,6 @@ int b2b_oauth_bind(Operation *op, SlapReply *rs)
 {
 	struct b2b_ending ending = b2b_session_take_ending(op);
 	struct b2b_str message = b2b_map_str(&op->orb_cred);
-	struct berval nothing = BER_BVC("");
 	struct b2b_error error = { "" };
 	struct b2b_oauth oauth;
 
@@ -207,10 +220,10 @@ int b2b_oauth_bind(Operation *op, SlapReply *rs)
 	if (backend_check_restrictions(op, rs, &op->orb_mech) != LDAP_SUCCESS)
 		return answer(op, rs, rs->sr_err, NULL);
 	begin(op);
-	if (ending.err != LDAP_SUCCESS)
+	if (ending.err != LDAP_SUCCESS && ending.err != LDAP_SASL_BIND_IN_PROGRESS)
 		return end(op, rs, &ending);
 	if (BER_BVISNULL(&op->orb_cred) || message.len == 0)
-		return answer(op, rs, LDAP_SASL_BIND_IN_PROGRESS, &nothing);
+		return ask(op, rs);
 	if (b2b_oauth_parse(message, &oauth, &error) == B2B_OK)
 		return prove(op, rs, &oauth);
 	Debug(LDAP_DEBUG_STATS, "b2b: %s OAUTHBEARER refused: %s\n", op->o_log_prefix, error.text);

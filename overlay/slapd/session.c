@@ -253,6 +253,19 @@ struct b2b_ending b2b_session_take_ending(Operation *op)
 	return ending;
 }
 
+bool b2b_session_is_binding(Operation *op)
+{
+	/* a bind makes the connection nobody's at once */
+	struct slot *slot = BER_BVISEMPTY(&op->o_ndn) ? slot_lock(op) : NULL;
+	bool binding;
+
+	if (!slot)
+		return false;
+	binding = slot->ending.err != LDAP_SUCCESS;
+	slot_unlock(slot);
+	return binding;
+}
+
 /* --- who --- */
 
 void b2b_session_service(Operation *op, struct berval *service_ndn_r)
