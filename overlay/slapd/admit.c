@@ -189,32 +189,43 @@ static void report(Operation *op, const struct b2b_admission *admission,
 
 /* --- letting in --- */
 
-/* The first proof redeems the invitation, where automatic redemption let the guest come so far; and
- * binds the subject of a guest that was invited by its address. */
-static void redeem(Operation *op, struct b2b_admission *admission)
+static void write_redemption(Operation *op, const struct b2b_admission *admission,
+			     struct b2b_record_read *read, bool binds)
 {
-	bool binds = admission->token && !admission->guest.home_subject.len;
 	Modifications *mods = NULL;
-	struct b2b_record_read read;
 	int rc;
 
-	if (admission->guest.accepted || !b2b_tenant_is_writable(admission->tenant) ||
-	    !b2b_record_read(op, admission->tenant, &admission->ndn, &read))
-		return;
 	b2b_record_set(&mods, B2B_ATTR_USER_STATE, "Accepted");
 	b2b_record_set_time(&mods, B2B_ATTR_USER_STATE_CHANGED, slap_get_time());
 	if (binds)
 		b2b_record_set(&mods, B2B_ATTR_HOME_SUBJECT, admission->token->subject.s);
-	rc = b2b_keeper_write(op, admission->tenant, &read, mods);
+	rc = b2b_keeper_write(op, admission->tenant, read, mods);
 	/* not written is not lost: the next proof redeems */
 	if (rc != LDAP_SUCCESS && rc != LDAP_ASSERTION_FAILED)
 		Debug(LDAP_DEBUG_ANY,
 		      "%s b2b: guest=\"%s\": redemption could not be written (%d)\n",
 		      op->o_log_prefix, admission->guest.dn, rc);
-	if (rc == LDAP_SUCCESS && binds) {
-		BER_BVZERO(&admission->person); /* from now on it has a subject */
-		b2b_admission_read(op, admission);
-	}
+}
+
+/* The first proof redeems the invitation, where automatic redemption let the guest come so far; and
+ * binds the subject of a guest that was invited by its address.  False: it became another's. */
+static bool redeem(Operation *op, struct b2b_admission *admission)
+{
+	const struct b2b_guest *guest = &admission->guest;
+	bool binds = admission->token && !guest->home_subject.len;
+	struct b2b_record_read read;
+
+	if (guest->accepted || !b2b_tenant_is_writable(admission->tenant))
+		return true;
+	if (!b2b_record_read(op, admission->tenant, &admission->ndn, &read))
+		return false;
+	/* onto nothing but the guest that was judged: since then somebody may have been faster */
+	if (!read.guest.accepted && b2b_str_equal(read.guest.home_subject, guest->home_subject))
+		write_redemption(op, admission, &read, binds);
+	if (!binds)
+		return true;
+	BER_BVZERO(&admission->person); /* if it has a subject now, it must be the token's */
+	return b2b_admission_read(op, admission);
 }
 
 /* A token that is good for one sign-in is used up by this one. */
@@ -260,11 +271,12 @@ int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b
 	if (!use_up(op, admission))
 		return LDAP_INVALID_CREDENTIALS;
 	report(op, admission, proof);
-	redeem(op, admission);
+	if (!redeem(op, admission))
+		return LDAP_INVALID_CREDENTIALS;
 	proof->person = admission->person;
 	b2b_session_proved(op, proof);
 	Debug(LDAP_DEBUG_STATS, "b2b: %s guest=\"%s\" tenant=%s app=%s verdict=allow\n",
-	      op->o_log_prefix, admission->guest.dn, admission->partner->u.partner.tenant_id,
+	      op->o_log_prefix, admission->guest.dn, admission->guest.home_tenant.s,
 	      b2b_map_app_id(admission->app));
 	return LDAP_SUCCESS;
 }

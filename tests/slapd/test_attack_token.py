@@ -1,9 +1,18 @@
 """Attacks on sign-in by token and on one-time passwords: half-done binds when the gate goes, guests
 that change while they are let in, guesses that nobody counts."""
 
+import contextlib
+import queue
+import socket
+import threading
+
 import pytest
 
-from lib import builders as b, cnconfig as c, sasl
+from lib import builders as b, cnconfig as c, sasl, totp
+from lib.builders import guest_dn
+from lib.tokens import Signer
+
+SIGNER = Signer("https://idp.attack.example")
 
 
 # --- half-done binds ---
@@ -30,3 +39,106 @@ def test_attack__gate_goes_in_the_middle_of_a_bind(make_server, how):
         assert raw.bind(NEXT[mechanism], mechanism)[0] != 0
         raw.close()
     assert server.alive() and server.root().whoami_s() == f"dn:{b.ROOTDN}"
+
+
+# --- guests that change while they are let in ---
+
+class Stile:
+    """What stands behind slapd's overlay "sock": holds the first write that it is asked about until
+    it is told to go on, and lets all others pass."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(8)
+        self.holds, self.go_on, self.held = threading.Event(), threading.Event(), ""
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        while True:
+            try:
+                asked, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(asked,), daemon=True).start()
+
+    def _answer(self, asked):
+        with asked:
+            text = b""
+            while not text.endswith(b"\n\n"):
+                text += asked.recv(65536)
+            if not self.holds.is_set():
+                self.held = text.decode()
+                self.holds.set()
+                self.go_on.wait(20)
+            asked.sendall(b"CONTINUE\n")
+
+    def stop(self):
+        self.go_on.set()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join(20)
+
+
+@pytest.fixture
+def stile(tmp_path):
+    """(a server whose writes to uid=zoe are held, the stile): zoe was invited by her address."""
+    stile = Stile(tmp_path / "stile")
+    hold = f"overlay sock\nsocketpath {tmp_path / 'stile'}\nsockops modify\nsockdnpat uid=zoe\n"
+    server = b.tenant_server(modules=("back_sock",), b2b=hold, data=(
+        b.partner_ldif("home", lines=SIGNER.partner_lines()) + b.guest_ldif("zoe", subject="")))
+    yield server, stile
+    stile.stop()
+    try:
+        server.stop()
+    finally:
+        server.remove()
+
+
+def of_zoe(subject):
+    """A token of somebody who has zoe's address at home."""
+    return SIGNER.token(subject, email="zoe@home.example", email_verified=True)
+
+
+@contextlib.contextmanager
+def signing_in(server, password):
+    """A sign-in as zoe that goes on beside the block; gives a queue with what it was answered."""
+    answers = queue.Queue()
+    connection = server.open()
+    thread = threading.Thread(target=lambda: answers.put(
+        c.code_of(connection.simple_bind_s, guest_dn("zoe"), password)))
+    thread.start()
+    yield answers
+    thread.join(20)
+
+
+def test_attack__partner_goes_during_redemption(stile):
+    """Steps: zoe's first token is right, and while her redemption is written the administrator
+    deletes her partner.  Expected: an answer; slapd lives; nothing is hers any more."""
+    server, stile = stile
+    with signing_in(server, of_zoe("zoe-1")) as answers:
+        assert stile.holds.wait(20) and "b2bHomeSubject: zoe-1" in stile.held
+        server.root().delete_s(b.partner_dn("home"))
+        stile.go_on.set()
+        assert answers.get(timeout=20) in ((0, ""), (49, ""))
+    assert server.alive()
+    assert c.code_of(server.conn, guest_dn("zoe"), of_zoe("zoe-1")) == (49, "")
+
+
+def test_attack__second_subject_during_redemption(stile):
+    """Set-up: zoe has a one-time password, which an attacker with her address at home knows.  Steps:
+    his sign-in is let in, but its code is not noted yet, when hers redeems the invitation and binds
+    her subject; then his goes on.  Expected: he is refused, the guest stays hers."""
+    server, stile = stile
+    stile.holds.set()  # let the enrolment pass
+    secret = totp.enrol(server.root(), guest_dn("zoe"))
+    stile.holds.clear()
+    with signing_in(server, of_zoe("attacker") + totp.code(secret)) as answers:
+        assert stile.holds.wait(20) and "b2bTotpLastStep" in stile.held
+        assert c.code_of(server.conn, guest_dn("zoe"), of_zoe("zoe-1")) == (0, "")
+        assert server.entry(guest_dn("zoe"))["b2bHomeSubject"] == ["zoe-1"]
+        stile.go_on.set()
+        assert answers.get(timeout=20) == (49, "")
+    assert server.entry(guest_dn("zoe"))["b2bHomeSubject"] == ["zoe-1"]
+    assert server.conn(guest_dn("zoe"), SIGNER.token("zoe-1"))
