@@ -105,20 +105,35 @@ static bool ask_home_safely(Operation *op, const struct b2b_admission *bind,
 
 /* --- the bind --- */
 
-/* Takes six digits off the password where they are meant for us: policy wants them of a guest that
- * has one-time passwords, or they are the right ones.  Else they are the home password's own. */
-static void split_password(Operation *op, struct b2b_admission *bind, struct b2b_str *password,
-			   struct b2b_str *code_r)
+/* Whether policy wants several factors, for the door or for what an application would show. */
+static bool wants_mfa(Operation *op, struct b2b_admission *bind)
 {
 	struct b2b_proof proof = { .kind = B2B_IDP_LDAP, .sign_in = { .when = slap_get_time() } };
 	struct b2b_context context = b2b_passage_context(op, &proof);
+	enum b2b_reason reason = b2b_admission_decide(op, bind, &context).reason;
+	const struct b2b_rule *app;
+
+	for (size_t i = 0;
+	     reason != B2B_REASON_MFA_REQUIRED && (app = b2b_snapshot_app_at(bind->snapshot, i));
+	     i++) {
+		if (app->u.app.scope_count)
+			reason = b2b_passage_decide(op, bind->tenant, bind->snapshot, &bind->guest,
+						    app, &context)
+					 .reason;
+	}
+	return reason == B2B_REASON_MFA_REQUIRED;
+}
+
+/* Takes six digits off the password of a guest that has one-time passwords, where policy wants them;
+ * else they are the home password's own.  Whether they are right must not matter: who may try until
+ * they are taken off is never counted. */
+static void split_password(Operation *op, struct b2b_admission *bind, struct b2b_str *password,
+			   struct b2b_str *code_r)
+{
 	struct b2b_str rest, code;
 
 	*code_r = (struct b2b_str){ NULL, 0 };
-	if (!bind->has_totp || !b2b_totp_split(*password, &rest, &code))
-		return;
-	if (b2b_admission_decide(op, bind, &context).reason != B2B_REASON_MFA_REQUIRED &&
-	    !b2b_totp_fits(op, bind->tenant, &bind->ndn, code))
+	if (!bind->has_totp || !b2b_totp_split(*password, &rest, &code) || !wants_mfa(op, bind))
 		return;
 	*password = rest;
 	*code_r = code;

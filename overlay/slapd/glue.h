@@ -393,9 +393,6 @@ enum b2b_totp_answer { B2B_TOTP_WRONG = 0, B2B_TOTP_RIGHT };
  * right before. */
 enum b2b_totp_answer b2b_totp_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 				  struct b2b_str code);
-/* Whether a code would be right now; uses nothing up. */
-bool b2b_totp_fits(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		   struct b2b_str code);
 int b2b_totp_register(void);
 #define B2B_TOTP_DIGITS 6
 /* Whether text ends in six digits; they and what stands before them. */

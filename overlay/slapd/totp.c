@@ -193,14 +193,3 @@ enum b2b_totp_answer b2b_totp_use(Operation *op, struct b2b_tenant *tenant, stru
 		      op->o_log_prefix, ndn->bv_val, rc);
 	return answer;
 }
-
-bool b2b_totp_fits(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		   struct b2b_str code)
-{
-	struct state state;
-	bool fits = code.len == B2B_TOTP_DIGITS && read_state(op, tenant, ndn, &state) &&
-		    step_of(&state, code, slap_get_time()) != 0;
-
-	OPENSSL_cleanse(state.secret, sizeof(state.secret));
-	return fits;
-}

@@ -6,13 +6,17 @@ import queue
 import socket
 import threading
 
+import ldap
 import pytest
 
 from lib import builders as b, cnconfig as c, sasl, totp
 from lib.builders import guest_dn
+from lib.conditional import container_ldif, policy_ldif
 from lib.tokens import Signer
 
 SIGNER = Signer("https://idp.attack.example")
+MFA = (8, "b2b: mfa-required")
+WIKI = f"ou=wiki,{b.SUFFIX}"
 
 
 # --- half-done binds ---
@@ -142,3 +146,46 @@ def test_attack__second_subject_during_redemption(stile):
         assert answers.get(timeout=20) == (49, "")
     assert server.entry(guest_dn("zoe"))["b2bHomeSubject"] == ["zoe-1"]
     assert server.conn(guest_dn("zoe"), SIGNER.token("zoe-1"))
+
+
+# --- one-time passwords ---
+
+@pytest.fixture(scope="module")
+def server(make_server, home):
+    """Several factors are asked for by the application wiki alone; the guests alice and bob are
+    those of the home directory, ann is one by token."""
+    server = make_server(b.tenant_server, database="index b2bHomeSubject eq\n")
+    server.load(f"dn: {WIKI}\nobjectClass: organizationalUnit\nou: wiki\n\n" + container_ldif()
+                + b.partner_ldif("home", home.uri)
+                + b.partner_ldif("signer", lines=SIGNER.partner_lines())
+                + b.guest_ldif("alice") + b.guest_ldif("bob")
+                + b.guest_ldif("ann", "signer", subject="ann")
+                + b.app_ldif("wiki", f"b2bAppScope: {WIKI}")
+                + policy_ldif("mfa", "b2bCaGrant: mfa\nb2bCaIncludeApp: wiki"))
+    return server
+
+
+def sees_wiki(server, name, password):
+    return c.code_of(server.conn(guest_dn(name), password).search_s, WIKI, ldap.SCOPE_BASE)[0] == 0
+
+
+def test_attack__every_guess_is_counted(server):
+    """Set-up: a thief has alice's home password, which is enough for the directory; the wiki wants a
+    second factor.  Steps: he guesses codes behind the password, where none is asked for.  Expected:
+    each guess is counted, and after five the right code is refused too; without a code the
+    directory is open as ever, the wiki is not."""
+    secret = totp.enrol(server.root(), guest_dn("alice"))
+    bad = totp.wrong_code(secret)
+    for number in range(1, 6):
+        assert c.code_of(server.conn, guest_dn("alice"), "alice-pw" + bad) == MFA
+        assert server.entry(guest_dn("alice"))["b2bTotpFailures"] == [str(number)]
+    assert c.code_of(server.conn, guest_dn("alice"), "alice-pw" + totp.code(secret)) == MFA
+    assert not sees_wiki(server, "alice", "alice-pw")
+
+
+def test_attack__a_code_opens_what_asks_for_it(server):
+    """bob's code is taken off his password although the directory asks for none: he sees the wiki
+    with it, and not without."""
+    secret = totp.enrol(server.root(), guest_dn("bob"))
+    assert not sees_wiki(server, "bob", "bob-pw")
+    assert sees_wiki(server, "bob", "bob-pw" + totp.code(secret))
