@@ -24,6 +24,7 @@ struct enrolment {
 	bool reset;
 	struct berval ndn; /* of the guest, in op's memory */
 	struct b2b_tenant *tenant;
+	struct b2b_record_read read; /* what was judged, and alone is written on */
 	char name[256], issuer[256]; /* as a person's device shows them */
 };
 
@@ -150,6 +151,8 @@ static int judge(struct enrolment *enrolment)
 	if (must_hide && !b2b_map_is_protected(op))
 		return refuse(enrolment, LDAP_CONFIDENTIALITY_REQUIRED,
 			      "b2b: a secret is not sent in the clear");
+	if (!b2b_record_read(op, enrolment->tenant, &enrolment->ndn, &enrolment->read))
+		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
 	Entry *e = b2b_entry_get(op, enrolment->tenant, &enrolment->ndn);
 	if (!e)
 		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
@@ -199,13 +202,10 @@ static void forget_codes(Modifications **mods)
 static int write_secret(struct enrolment *enrolment, const uint8_t *secret)
 {
 	Operation *op = enrolment->op;
-	struct b2b_record_read read;
 	char room[B2B_SEAL_MAX];
 	struct berval sealed = { 0, room }, owner = BER_BVNULL;
 	Modifications *mods = NULL;
 
-	if (!b2b_record_read(op, enrolment->tenant, &enrolment->ndn, &read))
-		return LDAP_NO_SUCH_OBJECT;
 	if (secret) {
 		Entry *e = b2b_entry_get(op, enrolment->tenant, &enrolment->ndn);
 
@@ -219,7 +219,7 @@ static int write_secret(struct enrolment *enrolment, const uint8_t *secret)
 	}
 	b2b_record_set_bytes(&mods, B2B_ATTR_TOTP_SECRET, secret ? &sealed : NULL);
 	forget_codes(&mods);
-	return b2b_keeper_write(op, enrolment->tenant, &read, mods);
+	return b2b_keeper_write(op, enrolment->tenant, &enrolment->read, mods);
 }
 
 /* --- the answer --- */

@@ -2,6 +2,7 @@
 that change while they are let in, guesses that nobody counts."""
 
 import contextlib
+import json
 import queue
 import socket
 import threading
@@ -12,6 +13,7 @@ import pytest
 from lib import builders as b, cnconfig as c, sasl, totp
 from lib.builders import guest_dn
 from lib.conditional import container_ldif, policy_ldif
+from lib.hostile import ber
 from lib.tokens import Signer
 
 SIGNER = Signer("https://idp.attack.example")
@@ -189,3 +191,21 @@ def test_attack__a_code_opens_what_asks_for_it(server):
     secret = totp.enrol(server.root(), guest_dn("bob"))
     assert not sees_wiki(server, "bob", "bob-pw")
     assert sees_wiki(server, "bob", "bob-pw" + totp.code(secret))
+
+
+def test_attack__two_enrolments_at_once(server):
+    """Steps: six connections enrol a guest at the same moment, two hundred times.  Expected: one is
+    told a secret, and none replaces it; else who came first would hold a dead one."""
+    order = {"action": "enroll", "guest": guest_dn("ann")}
+    request = ber(0x80, totp.OID.encode()) + ber(0x81, json.dumps(order).encode())
+    root = server.root()
+    with contextlib.ExitStack() as stack:
+        raws = [stack.enter_context(sasl.Raw(server.ldapi)) for _ in range(6)]
+        for raw in raws:
+            assert raw.simple(b.ROOTDN, b.ROOTPW.encode())[0] == 0
+        for _ in range(200):
+            for raw in raws:
+                raw.send(0x77, request)
+            codes = [raw.receive()[2] for raw in raws]
+            assert codes.count(0) == 1, codes
+            totp.ask(root, "reset", guest_dn("ann"))
