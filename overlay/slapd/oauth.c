@@ -35,7 +35,16 @@ static void free_mechanism(Connection *conn)
 
 void b2b_oauth_forget(Operation *op)
 {
+	Connection *conn = op->o_conn;
+
 	b2b_session_take_ending(op);
+	if (op->orb_method == LDAP_AUTH_SASL)
+		return;
+	/* as slapd does for simple binds, which the gate may answer before it comes to that */
+	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
+	free_mechanism(conn);
+	conn->c_sasl_bind_in_progress = 0;
+	ldap_pvt_thread_mutex_unlock(&conn->c_mutex);
 }
 
 /* What fe_op_bind does for a mechanism of Cyrus's. */
