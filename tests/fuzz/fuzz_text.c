@@ -98,8 +98,18 @@ static void try_pattern(struct b2b_str value)
 	free(name);
 }
 
+/* A hash that differs is taken for proof that the strings do. */
+static void try_hash(struct b2b_str a, struct b2b_str b)
+{
+	bool alike = b2b_str_similar(a, b) || b2b_str_equal_nocase(a, b);
+
+	promise(!alike || b2b_str_hash_similar(a) == b2b_str_hash_similar(b));
+}
+
 static void try_ordered(struct b2b_str value)
 {
+	struct b2b_str first = { value.s, value.len / 2 };
+	struct b2b_str second = { value.s + value.len / 2, value.len - value.len / 2 };
 	struct b2b_str rest;
 	unsigned index, days;
 	bool flag;
@@ -107,6 +117,8 @@ static void try_ordered(struct b2b_str value)
 	promise(b2b_ordered_parse(value, &index, &rest) || b2b_str_equal(rest, value));
 	promise(rest.len <= value.len);
 	promise(b2b_str_similar(value, value) && b2b_str_similar(rest, rest));
+	try_hash(value, rest);
+	try_hash(first, second);
 	if (b2b_days_parse(value, &days) == B2B_OK)
 		promise(days <= 36500);
 	if (b2b_bool_parse(value, &flag) == B2B_OK)
