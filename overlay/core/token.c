@@ -13,7 +13,9 @@ static enum b2b_err parse_claims(struct b2b_str text, json_t **claims_r, struct 
 	json_error_t error;
 
 	*claims_r = json_loadb(text.s, text.len, JSON_REJECT_DUPLICATES, &error);
-	if (!*claims_r && json_error_code(&error) == json_error_out_of_memory)
+	if (!*claims_r &&
+	    (json_error_code(&error) == json_error_out_of_memory ||
+	     json_error_code(&error) == json_error_unknown)) /* or what it usually says */
 		return B2B_ERR_MEMORY;
 	if (!json_is_object(*claims_r))
 		return b2b_error_set(why, "its payload is not one JSON object");
