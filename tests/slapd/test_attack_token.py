@@ -133,7 +133,7 @@ def test_attack__partner_goes_during_redemption(stile):
 
 
 def test_attack__second_subject_during_redemption(stile):
-    """Set-up: zoe has a one-time password, which an attacker with her address at home knows.  Steps:
+    """Set-up: zoe has a one-time password, known to an attacker with her address at home.  Steps:
     his sign-in is let in, but its code is not noted yet, when hers redeems the invitation and binds
     her subject; then his goes on.  Expected: he is refused, the guest stays hers."""
     server, stile = stile
@@ -172,7 +172,7 @@ def sees_wiki(server, name, password):
 
 
 def test_attack__every_guess_is_counted(server):
-    """Set-up: a thief has alice's home password, which is enough for the directory; the wiki wants a
+    """Set-up: a thief has alice's home password, enough for the directory; the wiki wants a
     second factor.  Steps: he guesses codes behind the password, where none is asked for.  Expected:
     each guess is counted, and after five the right code is refused too; without a code the
     directory is open as ever, the wiki is not."""
