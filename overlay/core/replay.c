@@ -1,5 +1,5 @@
 /*
- * replay.c - a hash table of sets of sixteen slots, one a shard, that forgets only what has expired.
+ * replay.c - for each issuer a hash table of sets of sixteen slots that forgets only what has expired.
  * In: issuers and ids out of tokens whose signature was right.
  * Out: fresh, seen, or full; whoever chooses ids cannot aim at a set, for a secret key places them.
  */
@@ -20,15 +20,22 @@ struct slot {
 	time_t until;   /* zero too */
 };
 
+/* What is remembered of one issuer. */
+struct memory {
+	struct memory *next;
+	uint64_t issuer[2]; /* its digest */
+	struct slot slots[];
+};
+
 struct shard {
 	pthread_mutex_t lock;
-	struct slot *slots; /* under lock; NULL until the first use */
+	struct memory *memories; /* under lock; of the issuers that were seen */
 };
 
 struct b2b_replay {
 	uint8_t key[KEY_BYTES];
 	size_t shard_count; /* a power of two */
-	size_t set_count;   /* of each shard */
+	size_t set_count;   /* of each issuer */
 	size_t locks;       /* that have been made */
 	struct shard shards[];
 };
@@ -36,7 +43,7 @@ struct b2b_replay {
 /* Where an id belongs. */
 struct place {
 	size_t shard, set;
-	uint64_t id[2];
+	uint64_t issuer[2], id[2];
 };
 
 struct b2b_replay *b2b_replay_new(size_t shards, size_t entries)
@@ -45,7 +52,7 @@ struct b2b_replay *b2b_replay_new(size_t shards, size_t entries)
 
 	if (shards == 0 || (shards & (shards - 1)) != 0 || entries == 0 ||
 	    entries % SET_SLOTS != 0 || shards > SIZE_MAX / 2 / sizeof(struct shard) ||
-	    entries > SIZE_MAX / sizeof(struct slot))
+	    entries > SIZE_MAX / 2 / sizeof(struct slot))
 		return NULL;
 	replay = calloc(1, sizeof *replay + shards * sizeof(struct shard));
 	if (!replay)
@@ -60,6 +67,16 @@ struct b2b_replay *b2b_replay_new(size_t shards, size_t entries)
 	return replay;
 }
 
+static void free_memories(struct memory *memory)
+{
+	while (memory) {
+		struct memory *next = memory->next;
+
+		free(memory);
+		memory = next;
+	}
+}
+
 void b2b_replay_free(struct b2b_replay **replay)
 {
 	struct b2b_replay *gone = replay ? *replay : NULL;
@@ -69,7 +86,7 @@ void b2b_replay_free(struct b2b_replay **replay)
 	*replay = NULL;
 	for (size_t i = 0; i < gone->locks; i++) {
 		pthread_mutex_destroy(&gone->shards[i].lock);
-		free(gone->shards[i].slots);
+		free_memories(gone->shards[i].memories);
 	}
 	OPENSSL_cleanse(gone->key, sizeof gone->key);
 	free(gone);
@@ -105,6 +122,7 @@ static bool find_place(const struct b2b_replay *replay, struct b2b_str issuer, s
 	if (!digest(replay, issuer, NULL, of_issuer) || !digest(replay, issuer, &id, of_id))
 		return false;
 	place_r->shard = (size_t)of_issuer[0] & (replay->shard_count - 1);
+	memcpy(place_r->issuer, of_issuer, sizeof place_r->issuer);
 	place_r->id[0] = of_id[0];
 	place_r->id[1] = of_id[1];
 	place_r->set = (size_t)(of_id[2] % replay->set_count);
@@ -125,10 +143,31 @@ static struct slot *better(struct slot *a, struct slot *b)
 	return !a || b->until < a->until ? b : a;
 }
 
-static enum b2b_replay_answer use(struct shard *shard, const struct place *place, time_t now,
+/* The issuer's memory, made if there is none; NULL without room for it.  Pages that nobody has
+ * written to cost nothing. */
+static struct memory *memory_of(const struct b2b_replay *replay, struct shard *shard,
+				const struct place *place)
+{
+	struct memory *memory = shard->memories;
+
+	while (memory && memcmp(memory->issuer, place->issuer, sizeof place->issuer) != 0)
+		memory = memory->next;
+	if (memory)
+		return memory;
+	memory =
+		calloc(1, sizeof *memory + replay->set_count * SET_SLOTS * sizeof memory->slots[0]);
+	if (!memory)
+		return NULL;
+	memcpy(memory->issuer, place->issuer, sizeof memory->issuer);
+	memory->next = shard->memories;
+	shard->memories = memory;
+	return memory;
+}
+
+static enum b2b_replay_answer use(struct memory *memory, const struct place *place, time_t now,
 				  time_t until)
 {
-	struct slot *set = shard->slots + place->set * SET_SLOTS, *room = NULL;
+	struct slot *set = memory->slots + place->set * SET_SLOTS, *room = NULL;
 
 	for (size_t i = 0; i < SET_SLOTS; i++) {
 		struct slot *slot = &set[i];
@@ -154,18 +193,18 @@ enum b2b_replay_answer b2b_replay_use(struct b2b_replay *replay, struct b2b_str 
 				      struct b2b_str id, time_t now, time_t until)
 {
 	enum b2b_replay_answer answer = B2B_REPLAY_FULL;
-	struct place place;
+	struct memory *memory;
 	struct shard *shard;
+	struct place place;
 
 	/* what is past already would be forgotten at once */
 	if (until < now || !find_place(replay, issuer, id, &place))
 		return B2B_REPLAY_FULL;
 	shard = &replay->shards[place.shard];
 	pthread_mutex_lock(&shard->lock);
-	if (!shard->slots)
-		shard->slots = calloc(replay->set_count * SET_SLOTS, sizeof *shard->slots);
-	if (shard->slots)
-		answer = use(shard, &place, now, until);
+	memory = memory_of(replay, shard, &place);
+	if (memory)
+		answer = use(memory, &place, now, until);
 	pthread_mutex_unlock(&shard->lock);
 	return answer;
 }

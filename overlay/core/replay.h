@@ -1,7 +1,7 @@
 /*
  * replay.h - which tokens have been used: a bounded memory, in shards.
  * In: who issued a token, its id, until when it could be used again.  Out: whether this is the first
- * time.  Nothing is ever pushed out before its time: a full shard refuses.
+ * time.  Nothing is ever pushed out before its time: a full memory refuses.
  */
 #ifndef B2B_REPLAY_H
 #define B2B_REPLAY_H
@@ -16,9 +16,10 @@ enum b2b_replay_answer {
 	B2B_REPLAY_FRESH, /* and from now on it is seen */
 };
 
-/* shards: a power of two; entries: for each, a multiple of 16.  The shard is chosen by the issuer,
- * so that one partner's tokens leave room for those of others.  Room is taken when a shard is first
- * used.  NULL without memory. */
+/* shards: a power of two, how many issuers may be at work at once.  entries: for each issuer, a
+ * multiple of 16; room for one may be short from about half of them on, for others never.  An
+ * issuer's room is taken when it is first used and kept: issuers are those of the policy, so there is
+ * a bound to them.  NULL without memory. */
 struct b2b_replay *b2b_replay_new(size_t shards, size_t entries);
 void b2b_replay_free(struct b2b_replay **replay); /* sets NULL; accepts NULL */
 

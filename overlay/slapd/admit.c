@@ -250,6 +250,9 @@ static bool use_up(Operation *op, const struct b2b_admission *admission)
 		case B2B_REPLAY_FULL:
 		default:
 			why = "no room is left to remember it";
+			/* an operator's business: this partner has too many, or lives too fast */
+			Debug(LDAP_DEBUG_ANY, "b2b: tenant=%s: no room for its used tokens\n",
+			      token->tenant_id.s);
 			break;
 		}
 	}

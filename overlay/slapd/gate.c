@@ -109,7 +109,7 @@ static const char *const guest_controls[] = {
 static bool has_other_control(Operation *op)
 {
 	/* one who may act as a guest (authzTo) is judged as that guest; guests themselves may not */
-	bool acting = op->o_conn && !bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+	bool acting = op->o_conn && !b2b_map_is_own_name(op);
 
 	for (LDAPControl **c = op->o_ctrls; c && *c; c++) {
 		bool known = acting && !strcmp((*c)->ldctl_oid, LDAP_CONTROL_PROXY_AUTHZ);
@@ -204,12 +204,18 @@ static int gate_service(Operation *op, SlapReply *rs)
 static bool is_guest_in_disguise(Operation *op)
 {
 	struct b2b_session session;
-	struct berval ndn = op->o_ndn;
+	Connection *conn = op->o_conn;
+	struct berval ndn = op->o_ndn, bound = BER_BVNULL;
 
-	if (!op->o_conn || op->o_conn->c_conn_idx < 0 || bvmatch(&op->o_conn->c_ndn, &ndn) ||
-	    BER_BVISEMPTY(&op->o_conn->c_ndn))
+	if (!conn || conn->c_conn_idx < 0 || b2b_map_is_own_name(op))
 		return false;
-	op->o_ndn = op->o_conn->c_ndn;
+	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
+	if (!BER_BVISEMPTY(&conn->c_ndn))
+		ber_dupbv_x(&bound, &conn->c_ndn, op->o_tmpmemctx);
+	ldap_pvt_thread_mutex_unlock(&conn->c_mutex);
+	if (BER_BVISNULL(&bound))
+		return false;
+	op->o_ndn = bound;
 	b2b_session_find(op, &session);
 	op->o_ndn = ndn;
 	return session.who == B2B_WHO_GUEST;

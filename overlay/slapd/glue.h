@@ -189,6 +189,8 @@ bool b2b_map_is_guest(Entry *e);
 void b2b_map_guest(Operation *op, Entry *e, struct b2b_guest *guest_r);
 /* Where an operation comes from; strings borrowed from the connection and from service. */
 struct b2b_door b2b_map_door(Operation *op, const struct berval *service_ndn);
+/* Whether op runs under the very name that its connection is bound as. */
+bool b2b_map_is_own_name(Operation *op);
 /* TLS, ldapi, or a SASL security layer. */
 bool b2b_map_is_protected(Operation *op);
 /* What op itself says of the circumstances: time, and at other stages than ELSEWHERE the connection. */

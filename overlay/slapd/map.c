@@ -164,6 +164,19 @@ struct b2b_door b2b_map_door(Operation *op, const struct berval *service_ndn)
 	return door;
 }
 
+bool b2b_map_is_own_name(Operation *op)
+{
+	Connection *conn = op->o_conn;
+
+	if (!conn)
+		return false;
+	/* a bind that follows at once takes the name away */
+	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
+	bool own = bvmatch(&conn->c_ndn, &op->o_ndn);
+	ldap_pvt_thread_mutex_unlock(&conn->c_mutex);
+	return own;
+}
+
 bool b2b_map_is_protected(Operation *op)
 {
 	Connection *conn = op->o_conn;

@@ -204,10 +204,12 @@ static int succeed(Operation *op, SlapReply *rs, const struct b2b_bearer *token,
 static int prove(Operation *op, SlapReply *rs, const struct b2b_oauth *oauth)
 {
 	struct b2b_ending ending = { .err = LDAP_INVALID_CREDENTIALS };
+	bool named = !BER_BVISEMPTY(&op->o_req_ndn);
 	struct b2b_bearer token;
 	struct berval ndn;
 
-	b2b_bearer_verify(op, NULL, oauth->token, &token);
+	/* a name says which tenant is meant */
+	b2b_bearer_verify(op, named ? b2b_tenant_of(&op->o_req_ndn) : NULL, oauth->token, &token);
 	if (oauth->code.len)
 		token.code = oauth->code;
 	if (!find_guest(op, &token, oauth, &ndn))

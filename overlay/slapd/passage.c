@@ -159,15 +159,19 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	if (!e)
 		return; /* it was deleted, or its tenant was */
 	bool still_guest = b2b_map_is_guest(e);
+	bool has_totp = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_TOTP_SECRET]) != NULL;
 	struct berval person = b2b_map_person(op, e);
 	if (still_guest)
 		b2b_map_guest(op, e, &passage->guest);
 	b2b_entry_release(op, tenant, e);
 	if (!still_guest)
 		return;
-	bool own_name = op->o_conn && bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+	bool own_name = b2b_map_is_own_name(op);
 	bool proved = own_name && b2b_session_proof(op, &person, &proof);
 
+	/* a device whose secret was taken away vouches for nobody any more */
+	if (proved && !has_totp)
+		proof.sign_in.own_mfa = false;
 	judge_policy(op, session, proved ? &proof : NULL, passage);
 	/* bound under this name, yet not by a proof from home (a password of ours, a SASL mapping), or
 	 * by one that was about another: the entry was made anew or handed to somebody else */

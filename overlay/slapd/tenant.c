@@ -9,8 +9,8 @@ struct b2b_tenant *b2b_tenants;
 static struct b2b_tenant *_Atomic retired; /* closed for good, kept to say so */
 static slap_overinst b2b_overlay;
 
-/* Used tokens that are remembered: 64 times 8192, some 16 MiB if all of it were ever used. */
-enum { REPLAY_SHARDS = 64, REPLAY_ENTRIES = 8192 };
+/* Used tokens that are remembered of each partner: at most some 800 KiB. */
+enum { REPLAY_SHARDS = 64, REPLAY_ENTRIES = 32768 };
 
 /* --- references --- */
 

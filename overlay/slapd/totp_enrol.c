@@ -114,10 +114,8 @@ static void take_text(Entry *e, const char *attribute, char *text_r, size_t size
 /* Whether it is the guest itself that asks, on its own connection: not one who acts for it. */
 static bool is_self(const struct enrolment *enrolment)
 {
-	const Operation *op = enrolment->op;
-
-	return bvmatch(&enrolment->ndn, &op->o_ndn) && op->o_conn &&
-	       bvmatch(&op->o_conn->c_ndn, &op->o_ndn);
+	return bvmatch(&enrolment->ndn, &enrolment->op->o_ndn) &&
+	       b2b_map_is_own_name(enrolment->op);
 }
 
 /* Judges by the entry; who may not, and where there is no guest, hear the same. */

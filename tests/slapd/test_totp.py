@@ -359,6 +359,16 @@ def test_totp__reset(server):
     assert by_dn(guest, guest.token() + guest.code()) == (0, "")
 
 
+def test_totp__reset_reaches_held_connections(server):
+    """Set-up: a guest bound with a code.  Steps: it searches; an administrator resets it, as for a
+    device that was stolen; it searches again.  Expected: it finds itself; then 8 mfa-required."""
+    guest = Guest(server)
+    held = server.conn(guest.dn, guest.token() + guest.code())
+    assert guest.dn in seen(held, b.SUFFIX)
+    totp.ask(server.root(), "reset", guest.dn)
+    assert code(seen, held, b.SUFFIX) == MFA[0]
+
+
 def test_totp__invitation_by_mail(server):
     """A guest invited by address and enrolled before anybody knows its subject: its first sign-in
     binds the subject, and the secret stays."""
