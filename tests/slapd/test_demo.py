@@ -52,7 +52,8 @@ def scratch():
 
 def test_demo__plays_to_its_end(scratch):
     """Set-up: nothing.  Steps: the demo.  Expected: code 0; the permitted guest finds herself and
-    the project, each refusal has its reason, the task disables lars; no process, no file left,
+    the project, each refusal has its reason, a token and a second factor let ada in, the task
+    disables lars; no process, no file left,
     no colour where there is no terminal."""
     done = play(scratch)
     assert done.returncode == 0, done.stderr + done.stdout
@@ -66,6 +67,9 @@ def test_demo__plays_to_its_end(scratch):
                        ("lars", "directory", "review-lapsed"), ("pia", "payroll", "inbound-apps"),
                        ("lars", "directory", "disabled")]
     assert "b2bAccountEnabled: FALSE\nb2bDisabledReason: review-lapsed\n" in text
+    assert text.count("\ndn:uid=ada,ou=guests,dc=ours,dc=example\n") == 3
+    assert text.count("b2b: mfa-required\n") == 2
+    assert "one-time password refused: it was used before" in text
     assert 'Fabrikam: conn=' in text and " ssf=256" in text
     assert "\x1b" not in text
     assert not running(scratch) and not list(scratch.iterdir())
