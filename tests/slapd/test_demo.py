@@ -53,8 +53,7 @@ def scratch():
 def test_demo__plays_to_its_end(scratch):
     """Set-up: nothing.  Steps: the demo.  Expected: code 0; the permitted guest finds herself and
     the project, each refusal has its reason, a token and a second factor let ada in, the task
-    disables lars; no process, no file left,
-    no colour where there is no terminal."""
+    disables lars; no process, no file left, no colour where there is no terminal."""
     done = play(scratch)
     assert done.returncode == 0, done.stderr + done.stdout
     text = done.stdout
