@@ -257,6 +257,7 @@ static int refuse(Operation *op, SlapReply *rs)
 {
 	slap_overinst *on = (slap_overinst *)op->o_bd->bd_info;
 
+	b2b_oauth_cancel(op);
 	op->o_bd->bd_info = (BackendInfo *)on->on_info;
 	send_ldap_error(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
 	op->o_bd->bd_info = (BackendInfo *)on;

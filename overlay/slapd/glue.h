@@ -385,6 +385,9 @@ int b2b_admission_by_token(Operation *op, const struct b2b_bearer *token, const 
 /* oauth.c: SASL OAUTHBEARER (RFC 7628), by the gate */
 /* Ends what an unfinished OAUTHBEARER bind left on the connection; for every other bind. */
 void b2b_oauth_forget(Operation *op);
+/* Ends a half-done SASL bind of slapd's own, as slapd does for simple binds: for one that the gate
+ * answers before it comes to that. */
+void b2b_oauth_cancel(Operation *op);
 bool b2b_oauth_is_here(Operation *op);
 int b2b_oauth_bind(Operation *op, SlapReply *rs);
 void b2b_oauth_announce(bool on);

@@ -35,12 +35,13 @@ static void free_mechanism(Connection *conn)
 
 void b2b_oauth_forget(Operation *op)
 {
+	b2b_session_take_ending(op);
+}
+
+void b2b_oauth_cancel(Operation *op)
+{
 	Connection *conn = op->o_conn;
 
-	b2b_session_take_ending(op);
-	if (op->orb_method == LDAP_AUTH_SASL)
-		return;
-	/* as slapd does for simple binds, which the gate may answer before it comes to that */
 	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
 	free_mechanism(conn);
 	conn->c_sasl_bind_in_progress = 0;
@@ -61,16 +62,6 @@ static void begin(Operation *op)
 
 /* --- answers --- */
 
-/* Until op has ended slapd lets nobody else look at the connection. */
-static void unmark(Connection *conn)
-{
-	ldap_pvt_thread_mutex_lock(&conn->c_mutex);
-	if (is_mechanism(&conn->c_sasl_bind_mech))
-		free_mechanism(conn);
-	conn->c_sasl_bind_in_progress = 0;
-	ldap_pvt_thread_mutex_unlock(&conn->c_mutex);
-}
-
 static int answer(Operation *op, SlapReply *rs, int err, struct berval *data)
 {
 	slap_overinst *on = (slap_overinst *)op->o_bd->bd_info;
@@ -80,7 +71,8 @@ static int answer(Operation *op, SlapReply *rs, int err, struct berval *data)
 	rs->sr_sasldata = data;
 	send_ldap_sasl(op, rs);
 	rs->sr_sasldata = NULL;
-	unmark(op->o_conn);
+	/* until op has ended slapd lets nobody else look at the connection */
+	b2b_oauth_cancel(op);
 	op->o_bd->bd_info = (BackendInfo *)on;
 	return rs->sr_err;
 }

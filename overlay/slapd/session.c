@@ -247,8 +247,10 @@ struct b2b_ending b2b_session_take_ending(Operation *op)
 
 	if (!slot)
 		return ending;
-	ending = slot->ending;
-	slot->ending = (struct b2b_ending){ .err = LDAP_SUCCESS };
+	if (slot->ending.err != LDAP_SUCCESS) {
+		ending = slot->ending;
+		slot->ending.err = LDAP_SUCCESS;
+	}
 	slot_unlock(slot);
 	return ending;
 }
