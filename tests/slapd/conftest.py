@@ -15,7 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import pytest  # noqa: E402
 
 from lib import builders, certs as certs_module, slapd as slapd_module  # noqa: E402
+from lib.ctl import Ctl, cleaned  # noqa: E402
 from lib.hostile import FakeHome  # noqa: E402
+from lib.tokens import Key  # noqa: E402
+from lib.web import Web  # noqa: E402
 from lib.idp import Idp  # noqa: E402
 
 
@@ -84,6 +87,32 @@ def _finish(server):
         server.stop()
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="module")
+def served(make_server):
+    """b2bctl beside a tenant of its own."""
+    return Ctl(make_server(builders.tenant_server))
+
+
+@pytest.fixture
+def ctl(served):
+    """An empty policy; what a test leaves is taken away."""
+    yield served
+    cleaned(served)
+
+
+@pytest.fixture
+def web():
+    """A provider's web server, with every fault that one can have."""
+    with Web() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def keys():
+    """Keys that are slow to make, for all tests."""
+    return {"rsa": Key("RSA", "rsa"), "ec": Key("P-256", "ec"), "new": Key("P-256", "new")}
 
 
 @pytest.fixture(scope="session", autouse=True)

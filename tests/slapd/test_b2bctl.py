@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lib import builders
 from lib.builders import BASE, GUESTS, ROOTDN, ROOTPW, SUFFIX, guest_dn, guest_ldif, partner_dn
-from lib.ctl import Ctl, cleaned
+from lib.ctl import Ctl
 from lib.records import ahead, replace, subtree
 from lib.slapd import client_env
 
@@ -21,18 +21,6 @@ GRAPH = builders.TOP / "tests" / "data" / "graph"
 DEFAULT, PARTNERS = f"cn=default,{BASE}", f"cn=partners,{BASE}"
 T05 = "3d0f5dec-5d3d-455c-8016-e2af1ae4d31a"
 G02, G05 = "0be493dc-cb56-4a53-936f-9cf64410b8b0", "6f546279-4da5-4b53-a095-09ea0cef9971"
-
-
-@pytest.fixture(scope="module")
-def served(make_server):
-    return Ctl(make_server(builders.tenant_server))
-
-
-@pytest.fixture
-def ctl(served):
-    """An empty policy; what a test leaves is taken away."""
-    yield served
-    cleaned(served)
 
 
 # Import

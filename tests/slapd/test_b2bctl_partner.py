@@ -5,39 +5,13 @@ import json
 import pytest
 import time
 
-from lib import builders
 from lib.builders import BASE, partner_dn
-from lib.ctl import Ctl, cleaned
 from lib.records import replace, subtree
 from lib.tokens import Key, jwks
 from lib.web import WELL_KNOWN, Web, drip, endless, redirect
 
 ACME = partner_dn("acme")
 ESCAPES = set(map(chr, [*range(10), *range(11, 32), 127]))
-
-
-@pytest.fixture(scope="module")
-def served(make_server):
-    return Ctl(make_server(builders.tenant_server))
-
-
-@pytest.fixture
-def ctl(served):
-    """An empty policy; what a test leaves is taken away."""
-    yield served
-    cleaned(served)
-
-
-@pytest.fixture
-def web():
-    with Web() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def keys():
-    """Keys that are slow to make, for all tests."""
-    return {"rsa": Key("RSA", "rsa"), "ec": Key("P-256", "ec"), "new": Key("P-256", "new")}
 
 
 # partner add

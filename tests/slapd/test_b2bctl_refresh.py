@@ -8,37 +8,13 @@ import time
 
 from lib import builders
 from lib.builders import BASE, guest_ldif, partner_dn, partner_ldif
-from lib.ctl import Ctl, cleaned
+from lib.ctl import Ctl
 from lib.idp import Idp
 from lib.records import replace, subtree
 from lib.tokens import Key, Signer, jwks
-from lib.web import WELL_KNOWN, Web, endless, redirect, send
+from lib.web import WELL_KNOWN, endless, redirect, send
 
 ACME = partner_dn("acme")
-
-
-@pytest.fixture(scope="module")
-def served(make_server):
-    return Ctl(make_server(builders.tenant_server))
-
-
-@pytest.fixture
-def ctl(served):
-    """An empty policy; what a test leaves is taken away."""
-    yield served
-    cleaned(served)
-
-
-@pytest.fixture
-def web():
-    with Web() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def keys():
-    """Keys that are slow to make, for all tests."""
-    return {"rsa": Key("RSA", "rsa"), "ec": Key("P-256", "ec"), "new": Key("P-256", "new")}
 
 
 # partner add --refresh
