@@ -34,6 +34,24 @@ static void read_keywords(struct b2b_reader *reader, struct b2b_guest *guest)
 		guest->review = (enum b2b_review)word;
 }
 
+static void read_life(struct b2b_reader *reader, struct b2b_guest *guest)
+{
+	struct b2b_str reason;
+
+	b2b_read_time(reader, B2B_ATTR_INVITED_AT, &guest->invited_at);
+	b2b_read_time(reader, B2B_ATTR_INVITATION_SENT, &guest->invitation_sent);
+	b2b_read_time(reader, B2B_ATTR_USER_STATE_CHANGED, &guest->state_changed);
+	b2b_read_time(reader, B2B_ATTR_ENABLED_AT, &guest->enabled_at);
+	b2b_read_time(reader, B2B_ATTR_LAST_SIGN_IN, &guest->last_sign_in);
+	b2b_read_time(reader, B2B_ATTR_REVIEW_ASKED, &guest->review_asked);
+	b2b_read_time(reader, B2B_ATTR_REVIEW_REMINDED, &guest->review_reminded);
+	b2b_read_time(reader, B2B_ATTR_REVIEWED_AT, &guest->reviewed_at);
+	b2b_read_time(reader, B2B_ATTR_DELETE_AFTER, &guest->delete_after);
+	if (b2b_read_one(reader, B2B_ATTR_DISABLED_REASON, &reason))
+		guest->disabled_by_admin =
+			b2b_str_equal_nocase(reason, b2b_str_of("administrator"));
+}
+
 static void read_guest(struct b2b_reader *reader, struct b2b_guest *guest)
 {
 	struct b2b_str sponsor;
@@ -52,6 +70,7 @@ static void read_guest(struct b2b_reader *reader, struct b2b_guest *guest)
 	b2b_read_one(reader, B2B_ATTR_TERMS_ACCEPTED, &guest->terms_accepted);
 	for (size_t index = 0; b2b_read_next(reader, B2B_ATTR_SPONSOR, &index, &sponsor);)
 		guest->sponsor_count++;
+	read_life(reader, guest);
 }
 
 enum b2b_err b2b_guest_parse(const struct b2b_source *source, struct b2b_guest *guest_r,
@@ -96,8 +115,6 @@ enum b2b_err b2b_guest_check(const struct b2b_source *source, struct b2b_error *
 	return reader.invalid ? B2B_ERR_INVALID : B2B_OK;
 }
 
-#define HOUR_SECS 3600
-
 time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant)
 {
 	unsigned days = tenant ? tenant->guest_lifetime_days : DEFAULT_LIFETIME_DAYS;
@@ -109,24 +126,135 @@ time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_poli
 	return guest->created ? guest->created + (time_t)days * DAY_SECS : 1;
 }
 
+/* --- what is due --- */
+
+struct moments { /* of everything that may be due; 0: never */
+	time_t end, review_end, review_start, remind, inactive, unredeemed, invite, delete;
+};
+
+static time_t later(time_t a, time_t b)
+{
+	return a > b ? a : b;
+}
+
+static time_t after(time_t when, unsigned days)
+{
+	return when + (time_t)days * DAY_SECS;
+}
+
+static time_t inactive_from(const struct b2b_guest *guest, unsigned days)
+{
+	time_t seen = later(guest->last_sign_in, later(guest->state_changed, guest->enabled_at));
+
+	if (!days || !guest->accepted)
+		return 0;
+	seen = seen ? seen : guest->created;
+	return seen ? after(seen, days) : 0;
+}
+
+/* A review that nobody fixed a date for starts an interval after the last one, or after the guest
+ * came; one with a date, so long before it that its reviewers have their time. */
+static void find_review(const struct b2b_guest *guest, unsigned interval_days,
+			unsigned duration_days, struct moments *moments)
+{
+	time_t start, last = later(guest->reviewed_at, guest->enabled_at);
+
+	if (guest->review == B2B_REVIEW_DENIED)
+		moments->review_end = 1; /* a denial does not wait for the deadline */
+	else if (guest->review == B2B_REVIEW_UNDECIDED)
+		moments->review_end = guest->review_due;
+	if (!guest->accepted)
+		return;
+	if (guest->review_due) {
+		start = guest->review_due - (time_t)duration_days * DAY_SECS;
+	} else {
+		last = later(last, guest->state_changed);
+		last = last ? last : guest->created;
+		start = last && interval_days ? after(last, interval_days) : 0;
+	}
+	if (!start)
+		return;
+	if (guest->review_asked < start || !guest->review_asked)
+		moments->review_start = start;
+	else if (guest->review == B2B_REVIEW_UNDECIDED && guest->review_due > guest->review_asked &&
+		 guest->review_reminded < guest->review_asked)
+		moments->remind =
+			guest->review_asked + (guest->review_due - guest->review_asked) / 2;
+}
+
+static struct moments find_moments(const struct b2b_guest *guest,
+				   const struct b2b_tenant_policy *tenant)
+{
+	struct moments moments = { 0 };
+
+	if (!guest->enabled) {
+		moments.delete = guest->delete_after;
+		return moments;
+	}
+	moments.end = b2b_guest_end(guest, tenant);
+	moments.inactive = inactive_from(guest, tenant ? tenant->inactivity_days : 0);
+	find_review(guest, tenant ? tenant->review_interval_days : 90,
+		    tenant ? tenant->review_duration_days : 14, &moments);
+	if (!guest->accepted && guest->invited_at) {
+		moments.unredeemed =
+			after(guest->invited_at, tenant ? tenant->invitation_lifetime_days : 30);
+		if (guest->invitation_sent < guest->invited_at)
+			moments.invite = guest->invited_at;
+	}
+	return moments;
+}
+
+static bool is_over(time_t moment, time_t now)
+{
+	return moment && moment <= now;
+}
+
+enum b2b_step b2b_guest_step(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
+			     time_t now, const char **why_r)
+{
+	struct moments moments = find_moments(guest, tenant);
+	const char *why = NULL;
+
+	if (is_over(moments.end, now))
+		why = "expired";
+	else if (is_over(moments.review_end, now))
+		why = "review-lapsed";
+	else if (is_over(moments.inactive, now))
+		why = "inactive";
+	if (why_r)
+		*why_r = why;
+	if (is_over(moments.delete, now))
+		return B2B_STEP_DELETE;
+	if (why)
+		return B2B_STEP_DISABLE;
+	if (is_over(moments.unredeemed, now))
+		return B2B_STEP_DROP;
+	if (is_over(moments.invite, now))
+		return B2B_STEP_INVITE;
+	if (is_over(moments.review_start, now))
+		return B2B_STEP_ASK;
+	return is_over(moments.remind, now) ? B2B_STEP_REMIND : B2B_STEP_NONE;
+}
+
+static void take_earlier(time_t *due, time_t moment)
+{
+	if (moment && (*due == 0 || moment < *due))
+		*due = moment;
+}
+
 time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
 			  time_t now)
 {
-	time_t due = b2b_guest_end(guest, tenant), review = 0;
+	struct moments moments = find_moments(guest, tenant);
+	time_t due = 0;
 
-	if (!guest->enabled)
-		return 0;
-	if (guest->review == B2B_REVIEW_DENIED)
-		review = 1; /* a denial does not wait for the deadline */
-	else if (guest->review == B2B_REVIEW_UNDECIDED)
-		review = guest->review_due;
-	if (review && (due == 0 || review < due))
-		due = review;
-	if (due == 0)
-		return 0;
-	if (due > now)
-		return b2b_time_round_up_hour(due);
-	/* overdue: an hour that is past, so that the next sweep finds it */
-	due -= due % HOUR_SECS;
-	return due > 0 ? due : HOUR_SECS;
+	take_earlier(&due, moments.delete);
+	take_earlier(&due, moments.end);
+	take_earlier(&due, moments.review_end);
+	take_earlier(&due, moments.inactive);
+	take_earlier(&due, moments.unredeemed);
+	take_earlier(&due, moments.invite);
+	take_earlier(&due, moments.review_start);
+	take_earlier(&due, moments.remind);
+	return due ? b2b_time_due(due, now) : 0;
 }

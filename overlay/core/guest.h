@@ -31,6 +31,21 @@ struct b2b_guest {
 	enum b2b_user_type user_type;
 	struct b2b_str terms_accepted; /* empty: none */
 	size_t sponsor_count;
+	/* 0: absent, all of them */
+	time_t invited_at, invitation_sent, state_changed, enabled_at, last_sign_in;
+	time_t review_asked, review_reminded, reviewed_at, delete_after;
+	bool disabled_by_admin; /* b2bDisabledReason is administrator */
+};
+
+/* What the task has to do with a guest. */
+enum b2b_step {
+	B2B_STEP_NONE = 0,
+	B2B_STEP_INVITE,  /* hand the invitation to the mail daemon */
+	B2B_STEP_ASK,     /* a review starts: ask the reviewers */
+	B2B_STEP_REMIND,  /* half of its time is over */
+	B2B_STEP_DISABLE, /* its time is over; why is a word for b2bDisabledReason */
+	B2B_STEP_DROP,    /* never redeemed: away with it */
+	B2B_STEP_DELETE,  /* disabled for longer than the grace */
 };
 
 /* Reads a guest.  *guest_r is filled whatever the content.  What cannot be read leaves well_formed
@@ -48,9 +63,14 @@ enum b2b_err b2b_guest_check(const struct b2b_source *source, struct b2b_error *
  * tenant may be NULL (defaults). */
 time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant);
 
-/* When the task must next look at the guest: the earliest of its end and an undecided review's
- * deadline, rounded up to the hour (few distinct keys keep the task's search cheap), or down where
- * it is past already or a review was denied; 0 for never (disabled, or nothing to come). */
+/* What is due now, the gravest first; *why_r (may be NULL) says why a guest is to be disabled:
+ * expired, review-lapsed or inactive; else NULL.  tenant may be NULL (defaults). */
+enum b2b_step b2b_guest_step(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
+			     time_t now, const char **why_r);
+
+/* When the task must next look at the guest: the earliest moment at which b2b_guest_step will have
+ * something to do, rounded up to the hour (few distinct keys keep the task's search cheap), or down where
+ * it is past already or a review was denied; 0 for never (disabled for good, or nothing to come). */
 time_t b2b_guest_next_due(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
 			  time_t now);
 

@@ -65,6 +65,9 @@ static void free_rule(struct b2b_rule *rule)
 	case B2B_RULE_ACCESS:
 		b2b_policy_free_access(&rule->u.access);
 		break;
+	case B2B_RULE_REVIEW:
+		b2b_policy_free_review(&rule->u.review);
+		break;
 	case B2B_RULE_NONE:
 		break;
 	}
@@ -107,6 +110,9 @@ static void read_rule(struct b2b_reader *reader, struct b2b_rule *rule)
 		return;
 	case B2B_RULE_ACCESS:
 		b2b_policy_read_access(reader, &rule->u.access);
+		return;
+	case B2B_RULE_REVIEW:
+		b2b_policy_read_review(reader, &rule->u.review);
 		return;
 	case B2B_RULE_NONE:
 		break;

@@ -87,6 +87,11 @@ struct b2b_token_settings {
 	bool once;
 };
 
+struct b2b_list { /* lower-case names, or normalised DNs sorted by strcmp */
+	char **list;
+	size_t count;
+};
+
 struct b2b_partner {
 	char *tenant_id;      /* lower case */
 	uint64_t tenant_hash; /* b2b_str_hash_similar */
@@ -98,6 +103,8 @@ struct b2b_partner {
 	char *home_bind_dn; /* pattern or NULL */
 	bool home_start_tls;
 	char *home_ca_file; /* or NULL */
+	struct b2b_list
+		domains; /* b2bTenantDomain; "*" among them: everybody without another partner */
 	struct b2b_token_settings token;
 };
 
@@ -123,6 +130,22 @@ struct b2b_app {
 
 enum b2b_user_type { B2B_USER_GUEST = 0, B2B_USER_MEMBER };
 
+enum b2b_inviters { /* who may invite, besides administrators; zero: nobody, they neither */
+		    B2B_INVITES_NONE = 0,
+		    B2B_INVITES_ADMINS,
+		    B2B_INVITES_INVITERS,
+		    B2B_INVITES_MEMBERS
+};
+
+enum b2b_self_service { B2B_ASKS_NONE = 0, B2B_ASKS_MEMBERS, B2B_ASKS_ANONYMOUS };
+
+/* How much the task may take away in one sweep (b2bMassLimit). */
+struct b2b_mass_limit {
+	unsigned guests;  /* 0: the entry gives a percentage */
+	unsigned percent; /* 0: the entry gives a number */
+	/* both: the default, 500 guests or 20 per cent, whichever is less, but 25 guests at least */
+};
+
 enum b2b_guest_access { B2B_SEES_RESTRICTED = 0, B2B_SEES_LIMITED, B2B_SEES_MEMBER };
 
 struct b2b_tenant_policy {
@@ -135,7 +158,18 @@ struct b2b_tenant_policy {
 	char *terms_version;                /* or NULL: nobody can have accepted it */
 	char **labels;                      /* lowest first */
 	size_t label_count;
-	char *default_label; /* or NULL: the lowest */
+	char *default_label;                              /* or NULL: the lowest */
+	enum b2b_inviters inviters_are;                   /* admins where the entry says nothing */
+	struct b2b_list inviters;                         /* DNs of persons and groups */
+	struct b2b_list domains;                          /* our own */
+	struct b2b_list allowed_domains, blocked_domains; /* at most one has any */
+	struct b2b_list fallback_reviewers, approvers;    /* DNs */
+	struct b2b_mass_limit mass_limit;
+	unsigned mass_confirm; /* 0: nothing is confirmed */
+	char *redemption_url;  /* or NULL */
+	enum b2b_self_service self_service;
+	struct b2b_list request_requires; /* names of attributes */
+	bool request_hook;
 };
 
 enum b2b_ca_state { B2B_CA_ENABLED = 0, B2B_CA_REPORT_ONLY, B2B_CA_DISABLED };
@@ -187,13 +221,16 @@ struct b2b_access_policy {
 	_Atomic uint64_t would_deny; /* sign-ins that it would have denied while reportOnly */
 };
 
+struct b2b_review_policy; /* review.h */
+
 enum b2b_rule_kind {
 	B2B_RULE_NONE = 0,
 	B2B_RULE_TENANT,
 	B2B_RULE_DEFAULT,
 	B2B_RULE_PARTNER,
 	B2B_RULE_APP,
-	B2B_RULE_ACCESS
+	B2B_RULE_ACCESS,
+	B2B_RULE_REVIEW /* stands in no snapshot: the task reads it when it is due */
 };
 
 /* One compiled policy entry.  Immutable once made; shared by snapshots. */
@@ -208,6 +245,7 @@ struct b2b_rule {
 		struct b2b_partner partner;
 		struct b2b_app app;
 		struct b2b_access_policy access;
+		struct b2b_review_policy *review; /* or NULL where it is invalid */
 	} u;
 	struct b2b_error error; /* why it is invalid; last, out of the decision's way */
 };

@@ -15,10 +15,13 @@ void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *part
 void b2b_policy_read_app(struct b2b_reader *reader, struct b2b_app *app);
 void b2b_policy_read_token(struct b2b_reader *reader, struct b2b_token_settings *token);
 void b2b_policy_read_access(struct b2b_reader *reader, struct b2b_access_policy *access);
+/* On the heap; NULL only without memory. */
+void b2b_policy_read_review(struct b2b_reader *reader, struct b2b_review_policy **review_r);
 
 void b2b_policy_free_settings(struct b2b_settings *settings);
 void b2b_policy_free_token(struct b2b_token_settings *token);
 void b2b_policy_free_access(struct b2b_access_policy *access);
+void b2b_policy_free_review(struct b2b_review_policy **review); /* sets NULL; accepts NULL */
 void b2b_policy_free_list(char **list, size_t count);
 /* Appends DNs, and sorts the whole by strcmp. */
 void b2b_policy_read_dns(struct b2b_reader *reader, enum b2b_attr attr, char ***list,

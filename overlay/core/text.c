@@ -339,6 +339,15 @@ time_t b2b_time_round_up_hour(time_t when)
 	return past < 0 ? when - past : when - past + 3600;
 }
 
+time_t b2b_time_due(time_t when, time_t now)
+{
+	if (when > now)
+		return b2b_time_round_up_hour(when);
+	/* an hour that is past, so that the next sweep finds it */
+	when -= when % 3600;
+	return when > 0 ? when : 3600;
+}
+
 enum b2b_err b2b_bool_parse(struct b2b_str value, bool *flag_r)
 {
 	bool yes = b2b_str_equal(value, b2b_str_of("TRUE"));

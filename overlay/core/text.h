@@ -42,6 +42,8 @@ enum b2b_err b2b_time_parse(struct b2b_str value, time_t *time_r);
 void b2b_time_format(time_t when, char text_r[B2B_TIME_SIZE]);
 /* The next full hour, or when itself if it is one. */
 time_t b2b_time_round_up_hour(time_t when);
+/* For b2bNextDue: when rounded up to the hour, or down where it is past already. */
+time_t b2b_time_due(time_t when, time_t now);
 
 /* TRUE or FALSE (RFC 4517, 3.3.3). */
 enum b2b_err b2b_bool_parse(struct b2b_str value, bool *flag_r);

@@ -35,7 +35,11 @@ b2bAllowedDomain b2bBlockedDomain b2bInactivity
 SERVERS_OWN = """
 b2bUserState b2bUserStateChanged b2bDisabledReason b2bDisabledAt b2bDeleteAfter b2bInvitedBy
 b2bReviewedBy b2bReviewedAt b2bReviewHistory b2bTermsAccepted b2bLastSignIn b2bNextDue
-b2bTotpSecret b2bTotpLastStep b2bTotpFailures b2bTotpLockedUntil
+b2bTotpSecret b2bTotpLastStep b2bTotpFailures b2bTotpLockedUntil b2bMassHalted b2bInvitedAt
+b2bInvitationSent b2bReviewAsked b2bReviewReminded b2bEnabledAt b2bPasscodeHash b2bPasscodeUntil
+b2bPasscodeTries b2bTicket b2bRequestBy b2bRequestDecidedBy b2bRequestGuest b2bReviewInstance
+b2bReviewOpened b2bReviewStage b2bReviewCloses b2bReviewGuest b2bReviewItemState
+b2bReviewItemError b2bReviewRecommendation
 """
 
 

@@ -1,0 +1,173 @@
+/*
+ * life.h - what the hooks share about the life of a guest: invitations, mail, reviews, projects.
+ * In: slapd's structures.  Out: included by those files of overlay/slapd that deal with it.
+ *
+ * Everything here that reads or writes runs as the server itself (the rootdn's name, no access
+ * control, no hook of ours refuses it); whoever calls asks first whether a client may.
+ */
+#ifndef B2B_LIFE_H
+#define B2B_LIFE_H
+
+#include "glue.h"
+
+#include <jansson.h>
+
+#include "../core/invite.h"
+#include "../core/limit.h"
+#include "../core/mail.h"
+#include "../core/review.h"
+#include "../core/ticket.h"
+
+/* inner.c: whole operations of the server's own.  All answer LDAP codes; entries and mods are moved. */
+struct b2b_name {
+	struct berval dn, ndn;
+};
+int b2b_inner_add(Operation *op, struct b2b_tenant *tenant, Entry *e);
+/* csn: only if entryCSN is still this one (assertionFailed else); NULL: whatever it is.  quiet: as
+ * by slapd's own housekeeping, modifiersName and modifyTimestamp stay what they are. */
+int b2b_inner_modify(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
+		     const char *csn, Modifications *mods, bool quiet);
+int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name);
+/* found is called for each entry (borrowed, with all its attributes); false stops.  It must not
+ * write: collect what is to be done, then do it. */
+typedef bool b2b_inner_found(void *ctx, Entry *e);
+int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berval *base_ndn,
+		     int scope, const char *filter, b2b_inner_found *found, void *ctx);
+/* Appends text to a filter, escaped (RFC 4515, 3); in op's memory. */
+char *b2b_inner_escape(Operation *op, const struct berval *value);
+
+/* entry.c: entries as the server makes them, and what stands in them */
+Entry *b2b_entry_new(const struct berval *dn, const struct berval *ndn, const char *object_class);
+/* "cn=<name>,<parent>", name escaped (RFC 4514); in op's memory. */
+struct b2b_name b2b_entry_name(Operation *op, const char *rdn_attr, const char *name,
+			       const struct b2b_name *parent);
+void b2b_entry_put(Entry *e, const char *attribute, const char *value); /* NULL or "": nothing */
+void b2b_entry_put_time(Entry *e, const char *attribute, time_t when);
+/* First value of an attribute that need not be ours (mail, displayName, ...): a copy in op's
+ * memory, or NULL. */
+const char *b2b_entry_text(Operation *op, Entry *e, const char *attribute);
+/* cn=<what>,<tenant entry>, made if it is not there: "outbox", "requests", "reviews".  Answers an
+ * LDAP code. */
+int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *what,
+			struct b2b_name *name_r);
+
+/* person.c: people of our directory */
+/* There, and not locked: no pwdAccountLockedTime, nsAccountLock TRUE, b2bAccountEnabled FALSE. */
+bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
+/* Is one of the list, or member (member, uniqueMember) of a group of the list, nested up to eight
+ * deep. */
+bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
+			 const struct b2b_list *list);
+/* Those of the guest's reviewers (b2bReviewer, else b2bSponsor) that are active; where there are
+ * none, those of the tenant's fallback.  In op's memory, BVNULL ends. */
+struct berval *b2b_person_reviewers(Operation *op, struct b2b_tenant *tenant,
+				    const struct b2b_tenant_policy *policy, Entry *guest);
+
+/* outbox.c: cn=outbox, from which the mail daemon takes what it sends */
+struct b2b_notice {
+	const char *type; /* the template's name */
+	const char *key;  /* what it is about, as one word: one type, key and recipient make one
+				    notice, however often it is put */
+	const struct berval *to;            /* recipient by its entry (normalised DN), or NULL: */
+	const char *mail, *name, *language; /* recipient by address; all but mail may be NULL */
+	const struct berval *guest;         /* normalised DN of the guest it is about, or NULL */
+	json_t *data;                       /* object of strings, borrowed, or NULL */
+};
+/* LDAP_SUCCESS also where the notice stands already, and where the recipient has no address, which
+ * is logged.  To what data says it adds: tenant (its name), base (normalised DN of the tenant entry),
+ * guestName, guestMail. */
+int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_notice *notice);
+/* One for each of the guest's sponsors; mail too for the guest itself where to_guest. */
+void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest, const char *type,
+		     const char *key, json_t *data, bool to_guest);
+
+/* Write rules for what stands in cn=outbox, cn=requests and below definitions of cn=reviews.  before
+ * is NULL for an add, after for a delete; in an add after may be added to, in a modify mods may be
+ * appended to.  LDAP_SUCCESS: go on; else error holds the text. */
+typedef int b2b_judge(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
+		      Modifications **mods, struct b2b_error *error);
+b2b_judge b2b_outbox_judge;  /* outbox.c */
+b2b_judge b2b_request_judge; /* request.c */
+b2b_judge b2b_item_judge;    /* review_item.c: b2bReviewItem */
+
+/* task.c: a sweep, as those see it who do what is due */
+struct b2b_sweep {
+	Operation *op; /* fresh for each entry that is handled */
+	struct b2b_tenant *tenant;
+	struct b2b_snapshot *snapshot;
+	const struct b2b_tenant_policy *policy; /* NULL: defaults */
+	time_t now;
+};
+/* Whether n guests more may be disabled or deleted in this sweep (b2bMassLimit); if not, the sweep
+ * is halted, loudly. */
+bool b2b_sweep_may_stop(struct b2b_sweep *sweep, unsigned n);
+/* True: the sweep must end now (shutdown, a pause, halted). */
+bool b2b_sweep_must_end(const struct b2b_sweep *sweep);
+/* Runs the task at once; any thread. */
+void b2b_task_wake(struct b2b_tenant *tenant);
+
+/* What is due for an entry that b2bNextDue found; false: nothing could be written. */
+bool b2b_guest_run(struct b2b_sweep *sweep, const struct berval *ndn);   /* sweep_guest.c */
+bool b2b_project_run(struct b2b_sweep *sweep, const struct berval *ndn); /* project.c */
+bool b2b_request_run(struct b2b_sweep *sweep, const struct berval *ndn); /* request.c */
+bool b2b_review_run(struct b2b_sweep *sweep, const struct berval *ndn);  /* review.c: definitions */
+/* Off with a guest, for a reason, with its notices; an LDAP code.  Nothing is done to one that is off
+ * already. */
+int b2b_guest_disable(struct b2b_sweep *sweep, const struct berval *ndn, const char *reason);
+/* Away with it and its memberships. */
+int b2b_guest_delete(struct b2b_sweep *sweep, const struct berval *ndn, const char *reason);
+/* Takes a guest out of a group by value; a group that must not be empty gets a placeholder. */
+int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
+		     const struct berval *member_ndn); /* project.c */
+
+/* exop.c: extended operations that carry one JSON object in and one out */
+struct b2b_exop {
+	Operation *op;
+	SlapReply *rs;
+	json_t *in;                /* the request, an object */
+	struct b2b_tenant *tenant; /* see b2b_exop_tenant */
+};
+/* Registers every extended operation of ours. */
+int b2b_exop_register(void);
+int b2b_invite_exop(struct b2b_exop *exop);   /* invite.c, .3.1 */
+int b2b_redeem_exop(struct b2b_exop *exop);   /* redeem.c, .3.2 */
+int b2b_passcode_exop(struct b2b_exop *exop); /* passcode.c, .3.3 */
+int b2b_request_exop(struct b2b_exop *exop);  /* request.c, .3.6 */
+int b2b_totp_exop(struct b2b_exop *exop);     /* totp_enrol.c, .3.7 */
+/* Refuses; text is static or in op's memory, or NULL.  Answers err. */
+int b2b_exop_refuse(struct b2b_exop *exop, int err, const char *text);
+/* Answers with a JSON object, which is moved. */
+int b2b_exop_answer(struct b2b_exop *exop, json_t *out);
+
+/* invite.c */
+struct b2b_invitation {
+	const char *mail, *tenant_id, *display_name, *message, *uid, *subject, *language;
+	const struct berval *sponsors; /* normalised; BVNULL ends; none: the inviter */
+	const struct b2b_str *apps;
+	size_t app_count;
+	time_t valid_until;       /* 0: the tenant's default */
+	const struct berval *who; /* the inviter, normalised */
+};
+/* Makes the guest, or sends the invitation of the one who is there again; the domain lists and
+ * cross-tenant policy are asked, who may invite is not.  Answers an LDAP code with error. */
+int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
+		    const struct b2b_invitation *invitation, struct b2b_name *guest_r,
+		    struct b2b_error *error);
+/* Whether op's name may invite (b2bAllowInvitesFrom, b2bInviter). */
+bool b2b_invite_may(Operation *op, struct b2b_tenant *tenant,
+		    const struct b2b_tenant_policy *policy);
+/* Hook bi_operational: b2bTicket in a post-read of who may manage it. */
+int b2b_invite_operational(Operation *op, SlapReply *rs);
+
+/* passcode.c */
+/* Notes that who is bound to come under this name asks for a code; nothing is told, and nothing is
+ * done in the caller's time. */
+void b2b_passcode_ask(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
+/* Uses a code up if it is right, counts it if not. */
+bool b2b_passcode_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+		      struct b2b_str code);
+/* Notes a sign-in, once a day at most (b2bLastSignIn). */
+void b2b_admission_note(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+			time_t last_sign_in);
+
+#endif
