@@ -77,6 +77,13 @@ struct b2b_url {
 };
 enum b2b_err b2b_url_parse(struct b2b_str value, struct b2b_url *url_r);
 
+/* https://host[:port][/...], http:// to loopback alone.  The host is read as b2b_url_parse reads it, so
+ * strictly, and without a user's name before it; no blank, no control character, ASCII. */
+bool b2b_link_is_web(struct b2b_str value);
+/* Whether guests may be sent there with a secret behind it: such a link, or an URI of another scheme
+ * (RFC 3986) that no browser runs or reads as a file.  Characters of RFC 3986 alone. */
+bool b2b_link_is_safe(struct b2b_str value);
+
 /* Splits an "{n}rest" prefix off; returns false and leaves rest whole where there is none. */
 bool b2b_ordered_parse(struct b2b_str value, unsigned *index_r, struct b2b_str *rest_r);
 
