@@ -24,9 +24,11 @@
 #include "../core/decide.h"
 #include "../core/guest.h"
 #include "../core/jose.h"
+#include "../core/limit.h"
 #include "../core/replay.h"
 #include "../core/seal.h"
 #include "../core/snapshot.h"
+#include "../core/ticket.h"
 #include "../core/token.h"
 #include "home.h"
 
@@ -43,7 +45,10 @@ struct b2b_tenant {
 	unsigned sweep_interval_secs, sweep_batch;
 	unsigned home_timeout_secs, home_concurrency;
 	char *key_file;
-	struct b2b_seal *seal; /* of key_file; NULL: none is configured, or it cannot be used */
+	/* of key_file; NULL: none is configured, or it cannot be used */
+	struct b2b_seal *seal;
+	struct b2b_mint *mint;     /* of tickets and mailed codes */
+	struct b2b_limits *limits; /* how often strangers may ask */
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
@@ -51,6 +56,7 @@ struct b2b_tenant {
 	struct b2b_homes *homes;
 	struct b2b_replay *replay; /* tokens of partners with b2bTokenOnce that were used */
 	struct re_s *task;
+	_Atomic bool woken;    /* the task runs once more as soon as it has ended */
 	_Atomic bool repaired; /* no guest has a wrong b2bNextDue, as far as the task knows */
 	bool incomplete;       /* the policy published is not all there is; under policy_mutex */
 	ID swept;              /* where the task goes on in its next run; 0: at the beginning */
@@ -159,9 +165,10 @@ struct b2b_inner {
  * and request.  Returns &inner->op, which lives as long as inner and op. */
 Operation *b2b_inner_begin(struct b2b_inner *inner, Operation *op, struct b2b_tenant *tenant,
 			   ber_tag_t tag);
+/* Whether op is a write of the server's own (life.h has them whole). */
+bool b2b_inner_is(const Operation *op);
 
 /* keeper.c: the write hooks of the database role */
-extern const char b2b_keeper_internal; /* key in o_extra of the overlay's own writes */
 int b2b_keeper_add(Operation *op, SlapReply *rs);
 int b2b_keeper_modify(Operation *op, SlapReply *rs);
 int b2b_keeper_modrdn(Operation *op, SlapReply *rs);

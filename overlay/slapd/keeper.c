@@ -4,9 +4,7 @@
  * and the task.  Out: a refusal that names attribute and value; or the write goes on, and once it
  * has succeeded the policy is published anew and sessions look their guest up again.
  */
-#include "glue.h"
-
-const char b2b_keeper_internal = 0;
+#include "life.h"
 
 /* What a write under way will have touched; lives in the operation's memory. */
 struct write {
@@ -74,22 +72,10 @@ static struct write *follow_write(Operation *op, struct b2b_tenant *tenant)
 	return write;
 }
 
-static bool is_internal(Operation *op)
-{
-	OpExtra *extra;
-
-	LDAP_SLIST_FOREACH(extra, &op->o_extra, oe_next)
-	{
-		if (extra->oe_key == &b2b_keeper_internal)
-			return true;
-	}
-	return false;
-}
-
 /* What was checked where it was first written, or is written by us, is not checked again. */
 static bool is_trusted(Operation *op)
 {
-	return be_shadow_update(op) || is_internal(op);
+	return be_shadow_update(op) || b2b_inner_is(op);
 }
 
 static bool concerns_policy(struct b2b_tenant *tenant, const struct berval *ndn)
@@ -407,32 +393,7 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 int b2b_keeper_write(Operation *op, struct b2b_tenant *tenant, struct b2b_record_read *read,
 		     Modifications *mods)
 {
-	SlapReply rs = { REP_RESULT };
-	slap_callback cb = { .sc_response = slap_null_cb };
-	OpExtra mark = { .oe_key = (void *)&b2b_keeper_internal };
-	char assertion[sizeof(read->csn) + 16];
-	struct b2b_inner inner;
-	Operation *op2 = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_MODIFY);
-	Filter *filter;
+	struct b2b_name name = { read->dn, read->ndn };
 
-	op2->o_req_dn = read->dn;
-	op2->o_req_ndn = read->ndn;
-	op2->o_callback = &cb;
-	LDAP_SLIST_INSERT_HEAD(&op2->o_extra, &mark, oe_next);
-	/* only onto the entry as it was read (RFC 4528) */
-	snprintf(assertion, sizeof(assertion), "(entryCSN=%s)", read->csn);
-	filter = str2filter_x(op2, assertion);
-	if (!filter) {
-		slap_mods_free(mods, 1);
-		return LDAP_OTHER;
-	}
-	op2->o_assert = SLAP_CONTROL_CRITICAL;
-	op2->o_assertion = filter;
-	op2->orm_modlist = mods;
-	op2->o_bd->be_modify(op2, &rs);
-	slap_mods_free(op2->orm_modlist, 1);
-	filter_free_x(op2, filter, 1);
-	if (!BER_BVISNULL(&op2->o_csn))
-		op2->o_tmpfree(op2->o_csn.bv_val, op2->o_tmpmemctx);
-	return rs.sr_err;
+	return b2b_inner_modify(op, tenant, &name, read->csn, mods, false);
 }

@@ -27,7 +27,9 @@ int b2b_inner_add(Operation *op, struct b2b_tenant *tenant, Entry *e);
  * by slapd's own housekeeping, modifiersName and modifyTimestamp stay what they are. */
 int b2b_inner_modify(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
 		     const char *csn, Modifications *mods, bool quiet);
-int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name);
+/* csn as above. */
+int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
+		     const char *csn);
 /* found is called for each entry (borrowed, with all its attributes); false stops.  It must not
  * write: collect what is to be done, then do it. */
 typedef bool b2b_inner_found(void *ctx, Entry *e);
@@ -52,7 +54,8 @@ int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *wh
 			struct b2b_name *name_r);
 
 /* person.c: people of our directory */
-/* There, and not locked: no pwdAccountLockedTime, nsAccountLock TRUE, b2bAccountEnabled FALSE. */
+/* There, and not locked: no pwdAccountLockedTime, nsAccountLock TRUE, b2bAccountEnabled FALSE.  The
+ * rootdn and names outside of the tenant's database count as there. */
 bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
 /* Is one of the list, or member (member, uniqueMember) of a group of the list, nested up to eight
  * deep. */

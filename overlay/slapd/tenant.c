@@ -11,6 +11,8 @@ static slap_overinst b2b_overlay;
 
 /* Used tokens that are remembered of each partner: at most some 800 KiB. */
 enum { REPLAY_SHARDS = 64, REPLAY_ENTRIES = 32768 };
+/* Strangers whose asking is counted. */
+enum { LIMIT_KEYS = 65536 };
 
 /* --- references --- */
 
@@ -55,6 +57,8 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	b2b_homes_free(&tenant->homes);
 	b2b_replay_free(&tenant->replay);
 	b2b_seal_free(&tenant->seal);
+	b2b_mint_free(&tenant->mint);
+	b2b_limits_free(&tenant->limits);
 	b2b_snapshot_unref(&tenant->snapshot);
 	ch_free(tenant->base.bv_val);
 	ch_free(tenant->nbase.bv_val);
@@ -174,12 +178,14 @@ static int b2b_db_open(BackendDB *be, ConfigReply *cr)
 		tenant->homes = b2b_homes_new(&limits);
 	if (!tenant->replay)
 		tenant->replay = b2b_replay_new(REPLAY_SHARDS, REPLAY_ENTRIES);
+	if (!tenant->limits)
+		tenant->limits = b2b_limits_new(LIMIT_KEYS);
 	b2b_config_derive_base(tenant);
 	b2b_config_load_key(tenant);
 	/* at run time slapd opens an overlay with itself in the database's place */
 	BackendInfo *saved = tenant->be->bd_info;
 	tenant->be->bd_info = (BackendInfo *)((slap_overinst *)be->bd_info)->on_info;
-	int rc = tenant->homes && tenant->replay ? b2b_policy_load(tenant) : 1;
+	int rc = tenant->homes && tenant->replay && tenant->limits ? b2b_policy_load(tenant) : 1;
 	tenant->be->bd_info = saved;
 	if (rc)
 		return rc;
