@@ -19,9 +19,14 @@ struct kind {
 			      that is told to everybody alike */
 };
 
+static const char *const invite_members[] = { "mail",    "tenant",       "displayName",
+					      "sponsor", "applications", "validUntil",
+					      "message", "language",     "uid",
+					      "subject", "suffix",       NULL };
 static const char *const totp_members[] = { "action", "guest", NULL };
 
 static const struct kind kinds[] = {
+	{ BER_BVC(B2B_OID ".3.1"), b2b_invite_exop, invite_members, NULL, false },
 	{ BER_BVC(B2B_OID ".3.7"), b2b_totp_exop, totp_members, "guest", false },
 };
 
@@ -243,7 +248,7 @@ static int run_any(Operation *op, SlapReply *rs)
 
 int b2b_exop_register(void)
 {
-	int rc = 0;
+	int rc = b2b_invite_open();
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !rc; i++)
 		rc = load_extop2(&kinds[i].oid, SLAP_EXOP_WRITES, run_any, 0);

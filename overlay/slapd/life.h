@@ -157,7 +157,7 @@ int b2b_exop_dns(struct b2b_exop *exop, const char *member,
 /* GeneralizedTime or RFC 3339. */
 int b2b_exop_time(struct b2b_exop *exop, const char *member, time_t *when_r);
 
-/* invite.c */
+/* invite.c, invite_make.c */
 struct b2b_invitation {
 	const char *mail, *tenant_id, *display_name, *message, *uid, *subject, *language;
 	const struct berval *sponsors; /* normalised; BVNULL ends; none: the inviter */
@@ -165,7 +165,9 @@ struct b2b_invitation {
 	size_t app_count;
 	time_t valid_until;       /* 0: the tenant's default */
 	const struct berval *who; /* the inviter, normalised */
+	time_t not_before;        /* a guest invited since then is not sent another invitation */
 };
+int b2b_invite_open(void); /* once, before all else */
 /* Makes the guest, or sends the invitation of the one who is there again; the domain lists and
  * cross-tenant policy are asked, who may invite is not.  Answers an LDAP code with error. */
 int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
@@ -174,6 +176,10 @@ int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
 /* Whether op's name may invite (b2bAllowInvitesFrom, b2bInviter). */
 bool b2b_invite_may(Operation *op, struct b2b_tenant *tenant,
 		    const struct b2b_tenant_policy *policy);
+/* What keeps a guest's entry from being added by ldapadd, beyond slapd's own access control: an LDAP
+ * code with error. */
+int b2b_invite_check_add(Operation *op, struct b2b_tenant *tenant, Entry *e,
+			 struct b2b_error *error);
 /* Hook bi_operational: b2bTicket in a post-read of who may manage it. */
 int b2b_invite_operational(Operation *op, SlapReply *rs);
 
