@@ -67,7 +67,8 @@ static ConfigTable b2b_options[] = {
 	  ARG_STRING | ARG_QUOTE | ARG_MAGIC | CFG_KEY_FILE,
 	  configure,
 	  "( " B2B_OID ".5.4 NAME 'olcB2bKeyFile' "
-	  "DESC 'Private key of the tenant, PEM: one-time password secrets are sealed with it' "
+	  "DESC 'Private key of the tenant, PEM: one-time password secrets are sealed with it, "
+	  "tickets and codes made' "
 	  "EQUALITY caseExactMatch SYNTAX OMsDirectoryString SINGLE-VALUE )",
 	  NULL,
 	  { .v_int = 0 } },
@@ -185,17 +186,19 @@ void b2b_config_load_key(struct b2b_tenant *tenant)
 	size_t bytes = 0;
 
 	b2b_seal_free(&tenant->seal);
+	b2b_mint_free(&tenant->mint);
 	if (!tenant->key_file)
 		return;
 	text = ch_malloc(KEY_FILE_MAX);
 	if (!read_key_file(tenant->key_file, text, &bytes))
 		b2b_error_set(&error, "%s", strerror(errno));
-	else
-		b2b_seal_new((struct b2b_str){ text, bytes }, &tenant->seal, &error);
+	else if (b2b_seal_new((struct b2b_str){ text, bytes }, &tenant->seal, &error) == B2B_OK)
+		b2b_mint_new((struct b2b_str){ text, bytes }, &tenant->mint, &error);
 	OPENSSL_cleanse(text, KEY_FILE_MAX);
 	ch_free(text);
-	if (!tenant->seal)
-		Debug(LDAP_DEBUG_ANY, "b2b: b2b-key-file \"%s\": %s: nothing is sealed or opened\n",
+	if (!tenant->mint)
+		Debug(LDAP_DEBUG_ANY,
+		      "b2b: b2b-key-file \"%s\": %s: nothing is sealed, opened or signed\n",
 		      tenant->key_file, error.text);
 }
 

@@ -1,9 +1,9 @@
 /*
- * inner.c - operations of the server's own, within one of a client's.
- * In: the client's operation, of which they take connection, thread and memory.
+ * inner.c - operations of the server's own, within one of a client's or of the task.
+ * In: that operation, of which they take connection, thread and memory.
  * Out: an operation in the rootdn's name, with nothing of the client's request in it.
  */
-#include "glue.h"
+#include "life.h"
 
 Operation *b2b_inner_begin(struct b2b_inner *inner, Operation *op, struct b2b_tenant *tenant,
 			   ber_tag_t tag)
@@ -33,4 +33,183 @@ Operation *b2b_inner_begin(struct b2b_inner *inner, Operation *op, struct b2b_te
 	slap_op_time(&own->o_time, &own->o_tincr);
 	memset(&own->o_request, 0, sizeof(own->o_request));
 	return own;
+}
+
+/* Says nothing to the client; and marks a write as the server's own. */
+static int keep_quiet(Operation *op, SlapReply *rs)
+{
+	return LDAP_SUCCESS;
+}
+
+bool b2b_inner_is(const Operation *op)
+{
+	for (const slap_callback *cb = op->o_callback; cb; cb = cb->sc_next) {
+		if (cb->sc_response == keep_quiet)
+			return true;
+	}
+	return false;
+}
+
+static void forget_csn(Operation *own)
+{
+	if (!BER_BVISNULL(&own->o_csn))
+		own->o_tmpfree(own->o_csn.bv_val, own->o_tmpmemctx);
+	BER_BVZERO(&own->o_csn);
+}
+
+/* The entry must still be as it was read (RFC 4528). */
+static bool demand(Operation *own, const char *csn)
+{
+	char assertion[LDAP_PVT_CSNSTR_BUFSIZE + 16];
+
+	if (!csn)
+		return true;
+	snprintf(assertion, sizeof(assertion), "(entryCSN=%s)", csn);
+	own->o_assertion = str2filter_x(own, assertion);
+	own->o_assert = SLAP_CONTROL_CRITICAL;
+	return own->o_assertion != NULL;
+}
+
+static void forget_demand(Operation *own)
+{
+	if (own->o_assert && own->o_assertion)
+		filter_free_x(own, own->o_assertion, 1);
+}
+
+int b2b_inner_add(Operation *op, struct b2b_tenant *tenant, Entry *e)
+{
+	SlapReply rs = { REP_RESULT };
+	slap_callback cb = { .sc_response = keep_quiet };
+	struct b2b_inner inner;
+	Operation *own = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_ADD);
+
+	own->o_req_dn = e->e_name;
+	own->o_req_ndn = e->e_nname;
+	own->o_callback = &cb;
+	own->ora_e = e;
+	own->o_bd->be_add(own, &rs);
+	if (own->ora_e == e)
+		entry_free(e);
+	forget_csn(own);
+	return rs.sr_err;
+}
+
+/* A stamp by which other servers learn of the change, though nobody is named as its author. */
+static void put_csn(Operation *own, Modifications **mods)
+{
+	char text[LDAP_PVT_CSNSTR_BUFSIZE];
+	struct berval csn = { sizeof(text), text };
+	Modifications *m = ch_calloc(1, sizeof(*m));
+
+	slap_get_csn(own, &csn, 1);
+	m->sml_op = LDAP_MOD_REPLACE;
+	m->sml_flags = SLAP_MOD_INTERNAL;
+	m->sml_desc = slap_schema.si_ad_entryCSN;
+	m->sml_type = m->sml_desc->ad_cname;
+	m->sml_numvals = 1;
+	m->sml_values = ch_calloc(2, sizeof(struct berval));
+	ber_dupbv(&m->sml_values[0], &csn);
+	m->sml_next = *mods;
+	*mods = m;
+}
+
+int b2b_inner_modify(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
+		     const char *csn, Modifications *mods, bool quiet)
+{
+	SlapReply rs = { REP_RESULT };
+	slap_callback cb = { .sc_response = keep_quiet };
+	struct b2b_inner inner;
+	Operation *own = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_MODIFY);
+
+	own->o_req_dn = name->dn;
+	own->o_req_ndn = name->ndn;
+	own->o_callback = &cb;
+	if (!demand(own, csn)) {
+		slap_mods_free(mods, 1);
+		return LDAP_OTHER;
+	}
+	if (quiet) {
+		put_csn(own, &mods);
+		own->orm_no_opattrs = 1;
+	}
+	own->orm_modlist = mods;
+	own->o_bd->be_modify(own, &rs);
+	slap_mods_free(own->orm_modlist, 1);
+	forget_demand(own);
+	forget_csn(own);
+	return rs.sr_err;
+}
+
+int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
+		     const char *csn)
+{
+	SlapReply rs = { REP_RESULT };
+	slap_callback cb = { .sc_response = keep_quiet };
+	struct b2b_inner inner;
+	Operation *own = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_DELETE);
+
+	own->o_req_dn = name->dn;
+	own->o_req_ndn = name->ndn;
+	own->o_callback = &cb;
+	if (!demand(own, csn))
+		return LDAP_OTHER;
+	own->o_bd->be_delete(own, &rs);
+	forget_demand(own);
+	forget_csn(own);
+	return rs.sr_err;
+}
+
+/* --- searches --- */
+
+struct looking {
+	b2b_inner_found *found;
+	void *ctx;
+};
+
+static int give_entry(Operation *op, SlapReply *rs)
+{
+	struct looking *looking = op->o_callback->sc_private;
+
+	if (rs->sr_type != REP_SEARCH)
+		return LDAP_SUCCESS;
+	/* slapd goes on for ever unless the callback says that there is no more */
+	return looking->found(looking->ctx, rs->sr_entry) ? LDAP_SUCCESS : LDAP_SIZELIMIT_EXCEEDED;
+}
+
+int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berval *base_ndn,
+		     int scope, const char *filter, b2b_inner_found *found, void *ctx)
+{
+	struct looking looking = { found, ctx };
+	slap_callback cb = { .sc_response = give_entry, .sc_private = &looking };
+	SlapReply rs = { REP_RESULT };
+	struct b2b_inner inner;
+	Operation *own = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_SEARCH);
+
+	own->o_req_dn = *base_ndn;
+	own->o_req_ndn = *base_ndn;
+	own->o_callback = &cb;
+	own->o_do_not_cache = 1;
+	own->ors_scope = scope;
+	own->ors_deref = LDAP_DEREF_NEVER;
+	own->ors_slimit = SLAP_NO_LIMIT;
+	own->ors_tlimit = SLAP_NO_LIMIT;
+	own->ors_attrs = slap_anlist_all_attributes;
+	own->ors_filter = str2filter_x(own, filter);
+	if (!own->ors_filter)
+		return LDAP_FILTER_ERROR;
+	ber_str2bv(filter, 0, 0, &own->ors_filterstr);
+	own->o_bd->be_search(own, &rs);
+	filter_free_x(own, own->ors_filter, 1);
+	return rs.sr_err == LDAP_SIZELIMIT_EXCEEDED ? LDAP_SUCCESS : rs.sr_err;
+}
+
+char *b2b_inner_escape(Operation *op, const struct berval *value)
+{
+	struct berval escaped;
+
+	/* without "in place" it would hand out memory of another kind where nothing is to be escaped */
+	if (ldap_bv2escaped_filter_value_x((struct berval *)value, &escaped, 1, op->o_tmpmemctx) ||
+	    BER_BVISNULL(&escaped))
+		return (char *)b2b_map_copy(op, "");
+	return (char *)b2b_map_copy_str(op, b2b_map_str(&escaped)).s;
 }

@@ -3,7 +3,7 @@
  * In: the database opening and closing.  Out: struct b2b_tenant with its
  * policy loaded and its task running; the write hooks (keeper.c) and the bind (bind.c).
  */
-#include "glue.h"
+#include "life.h"
 
 struct b2b_tenant *b2b_tenants;
 static struct b2b_tenant *_Atomic retired; /* closed for good, kept to say so */
@@ -11,6 +11,8 @@ static slap_overinst b2b_overlay;
 
 /* Used tokens that are remembered of each partner: at most some 800 KiB. */
 enum { REPLAY_SHARDS = 64, REPLAY_ENTRIES = 32768 };
+/* Strangers whose asking is counted. */
+enum { LIMIT_KEYS = 65536 };
 
 /* --- references --- */
 
@@ -54,7 +56,10 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	bool was_open = tenant->homes != NULL;
 	b2b_homes_free(&tenant->homes);
 	b2b_replay_free(&tenant->replay);
+	b2b_sponsor_forget(tenant);
 	b2b_seal_free(&tenant->seal);
+	b2b_mint_free(&tenant->mint);
+	b2b_limits_free(&tenant->limits);
 	b2b_snapshot_unref(&tenant->snapshot);
 	ch_free(tenant->base.bv_val);
 	ch_free(tenant->nbase.bv_val);
@@ -174,12 +179,14 @@ static int b2b_db_open(BackendDB *be, ConfigReply *cr)
 		tenant->homes = b2b_homes_new(&limits);
 	if (!tenant->replay)
 		tenant->replay = b2b_replay_new(REPLAY_SHARDS, REPLAY_ENTRIES);
+	if (!tenant->limits)
+		tenant->limits = b2b_limits_new(LIMIT_KEYS);
 	b2b_config_derive_base(tenant);
 	b2b_config_load_key(tenant);
 	/* at run time slapd opens an overlay with itself in the database's place */
 	BackendInfo *saved = tenant->be->bd_info;
 	tenant->be->bd_info = (BackendInfo *)((slap_overinst *)be->bd_info)->on_info;
-	int rc = tenant->homes && tenant->replay ? b2b_policy_load(tenant) : 1;
+	int rc = tenant->homes && tenant->replay && tenant->limits ? b2b_policy_load(tenant) : 1;
 	tenant->be->bd_info = saved;
 	if (rc)
 		return rc;

@@ -1,0 +1,186 @@
+/*
+ * person.c - people of our directory: who is there, who belongs to a list, who reviews a guest.
+ * In: normalised DNs, lists of persons and groups.  Out: yes or no; lists in the operation's memory.
+ */
+#include "life.h"
+
+/* Of nested groups: how deep, and how many entries are looked at for one question. */
+enum { NESTING = 8, LOOKS = 5000 };
+
+static Attribute *find(Entry *e, const char *attribute)
+{
+	AttributeDescription *ad = NULL;
+	const char *why;
+
+	if (slap_str2ad(attribute, &ad, &why) != LDAP_SUCCESS)
+		return NULL;
+	return attr_find(e->e_attrs, ad);
+}
+
+static bool says(Entry *e, const char *attribute, const char *word)
+{
+	Attribute *a = find(e, attribute);
+
+	return a && !strcasecmp(a->a_vals[0].bv_val, word);
+}
+
+static bool is_locked(Entry *e)
+{
+	return find(e, "pwdAccountLockedTime") || says(e, "nsAccountLock", "TRUE") ||
+	       says(e, "b2bAccountEnabled", "FALSE");
+}
+
+/* -1: it cannot be looked up; 0: gone or locked; 1: there. */
+static int look_up(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, (struct berval *)ndn, &e);
+
+	if (!e)
+		return rc == LDAP_NO_SUCH_OBJECT ? 0 : -1;
+	bool locked = is_locked(e);
+	b2b_entry_release(op, tenant, e);
+	return !locked;
+}
+
+/* Who stands outside of our database, and its rootdn, cannot be missed there. */
+static bool is_outside(struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	return be_isroot_dn(tenant->be, (struct berval *)ndn) ||
+	       !be_issubordinate(tenant->be, (struct berval *)ndn);
+}
+
+bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	return is_outside(tenant, ndn) || look_up(op, tenant, ndn) != 0;
+}
+
+/* --- groups --- */
+
+/* Member values that are DNs of a group, in op's memory; BVNULL ends.  NULL: it is no group. */
+static struct berval *members_of(Operation *op, struct b2b_tenant *tenant, struct berval *group)
+{
+	static const char *const types[] = { "member", "uniqueMember" };
+	struct berval *list = NULL;
+	Entry *e = b2b_entry_get(op, tenant, group);
+	unsigned count = 0;
+
+	for (int i = 0; e && i < 2; i++) {
+		Attribute *a = find(e, types[i]);
+
+		if (!a)
+			continue;
+		struct berval *more =
+			op->o_tmpcalloc(count + a->a_numvals + 1, sizeof(*more), op->o_tmpmemctx);
+		if (count)
+			memcpy(more, list, count * sizeof(*more));
+		list = more;
+		for (unsigned j = 0; j < a->a_numvals; j++)
+			ber_dupbv_x(&list[count++], &a->a_nvals[j], op->o_tmpmemctx);
+	}
+	if (e)
+		b2b_entry_release(op, tenant, e);
+	return list;
+}
+
+/* Of the group alone, as one comparison: big groups are not copied for it. */
+static bool is_member(Operation *op, struct b2b_tenant *tenant, struct berval *group,
+		      const struct berval *ndn)
+{
+	static const char *const types[] = { "member", "uniqueMember" };
+	Entry *e = b2b_entry_get(op, tenant, group);
+	bool found = false;
+
+	for (int i = 0; e && i < 2 && !found; i++) {
+		Attribute *a = find(e, types[i]);
+
+		found = a && attr_valfind(a,
+					  SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
+						  SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
+					  (struct berval *)ndn, NULL, NULL) == LDAP_SUCCESS;
+	}
+	if (e)
+		b2b_entry_release(op, tenant, e);
+	return found;
+}
+
+struct question {
+	Operation *op;
+	struct b2b_tenant *tenant;
+	const struct berval *ndn;
+	unsigned looks; /* that are left */
+};
+
+static bool is_within(struct question *q, struct berval *group, int depth)
+{
+	struct berval *members;
+
+	if (!q->looks)
+		return false;
+	q->looks--;
+	if (is_member(q->op, q->tenant, group, q->ndn))
+		return true;
+	members = depth < NESTING ? members_of(q->op, q->tenant, group) : NULL;
+	for (; members && !BER_BVISNULL(members); members++) {
+		if (!bvmatch(members, group) && is_within(q, members, depth + 1))
+			return true;
+	}
+	return false;
+}
+
+bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
+			 const struct b2b_list *list)
+{
+	struct question question = { op, tenant, ndn, LOOKS };
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (ndn->bv_len == strlen(list->list[i]) && !strcmp(ndn->bv_val, list->list[i]))
+			return true;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		struct berval group;
+
+		ber_str2bv(list->list[i], 0, 0, &group);
+		if (is_within(&question, &group, 1))
+			return true;
+	}
+	if (!question.looks)
+		Debug(LDAP_DEBUG_ANY, "b2b: \"%s\": too many nested groups to look through\n",
+		      ndn->bv_val);
+	return false;
+}
+
+/* --- reviewers --- */
+
+/* Those who have an entry, and so can be asked. */
+static struct berval *keep_active(Operation *op, struct b2b_tenant *tenant,
+				  const struct berval *ndns, size_t count, const struct berval *but)
+{
+	struct berval *list = op->o_tmpcalloc(count + 1, sizeof(*list), op->o_tmpmemctx);
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!bvmatch(&ndns[i], but) && look_up(op, tenant, &ndns[i]) != 0)
+			ber_dupbv_x(&list[n++], (struct berval *)&ndns[i], op->o_tmpmemctx);
+	}
+	return list;
+}
+
+struct berval *b2b_person_reviewers(Operation *op, struct b2b_tenant *tenant,
+				    const struct b2b_tenant_policy *policy, Entry *guest)
+{
+	Attribute *a = attr_find(guest->e_attrs, b2b_ad[B2B_ATTR_REVIEWER]);
+	struct berval *list = NULL, *fallback;
+	size_t count = policy ? policy->fallback_reviewers.count : 0;
+
+	if (!a)
+		a = attr_find(guest->e_attrs, b2b_ad[B2B_ATTR_SPONSOR]);
+	if (a)
+		list = keep_active(op, tenant, a->a_nvals, a->a_numvals, &guest->e_nname);
+	if (list && !BER_BVISNULL(list))
+		return list;
+	fallback = op->o_tmpcalloc(count + 1, sizeof(*fallback), op->o_tmpmemctx);
+	for (size_t i = 0; i < count; i++)
+		ber_str2bv(policy->fallback_reviewers.list[i], 0, 0, &fallback[i]);
+	return keep_active(op, tenant, fallback, count, &guest->e_nname);
+}
