@@ -256,7 +256,7 @@ static enum b2b_err read_bounds(struct b2b_graph_reader *reader, json_t *object,
 	if (!b2b_graph_is(type, "numbered"))
 		return b2b_graph_fail(reader, "type: must be noEnd, endDate or numbered");
 	mark = b2b_graph_push(reader, "numberOfOccurrences", SIZE_MAX);
-	err = b2b_graph_number(reader, b2b_graph_get(object, "numberOfOccurrences"), 999999,
+	err = b2b_graph_number(reader, b2b_graph_get(object, "numberOfOccurrences"), 9999,
 			       &recurrence->occurrences);
 	if (err == B2B_OK)
 		b2b_graph_pop(reader, mark);
