@@ -109,7 +109,8 @@ static void set_sign_in(json_t *data, const struct b2b_guest *guest)
 		set_time(data, "lastSignIn", guest->last_sign_in);
 }
 
-static int tell_reviewers(struct case_file *file, const char *type, time_t due)
+/* moment tells this review from others. */
+static int tell_reviewers(struct case_file *file, const char *type, time_t moment, time_t due)
 {
 	struct b2b_sweep *sweep = file->sweep;
 	const struct berval *who =
@@ -147,13 +148,13 @@ static const struct berval *gone_reviewer(struct case_file *file)
 	return NULL;
 }
 
-static int report_gone(struct case_file *file, time_t due)
+static int report_gone(struct case_file *file, time_t moment)
 {
 	const struct berval *gone = gone_reviewer(file);
 	struct b2b_sweep *sweep = file->sweep;
 	const struct berval *who;
 	struct b2b_notice notice = { .type = "reviewer-gone",
-				     .key = make_key(file, due),
+				     .key = make_key(file, moment),
 				     .guest = &file->e->e_nname };
 	int rc = LDAP_SUCCESS;
 
@@ -176,15 +177,19 @@ static int ask(struct case_file *file, Modifications **mods)
 	const struct b2b_tenant_policy *policy = file->sweep->policy;
 	unsigned days = policy ? policy->review_duration_days : 14;
 	struct b2b_guest *guest = &file->read.guest;
-	time_t due = guest->review_due;
+	time_t due = guest->review_due, moment = due;
 	int rc;
 
+	/* not now: a run that makes up for one that was stopped must find the same names */
+	if (!moment)
+		moment = guest->reviewed_at ? guest->reviewed_at : guest->state_changed;
+	if (moment < guest->enabled_at)
+		moment = guest->enabled_at;
 	if (due <= file->sweep->now)
 		due = file->sweep->now + (time_t)days * 86400;
-	/* until the guest is written its last answer tells this review from the one before */
-	rc = report_gone(file, guest->review_due ? guest->review_due : guest->reviewed_at);
+	rc = report_gone(file, moment);
 	if (rc == LDAP_SUCCESS)
-		rc = tell_reviewers(file, "review", due);
+		rc = tell_reviewers(file, "review", moment, due);
 	guest->review = B2B_REVIEW_UNDECIDED;
 	guest->review_due = due;
 	guest->review_asked = file->sweep->now;
@@ -199,7 +204,8 @@ static int remind(struct case_file *file, Modifications **mods)
 {
 	file->read.guest.review_reminded = file->sweep->now;
 	b2b_record_set_time(mods, B2B_ATTR_REVIEW_REMINDED, file->sweep->now);
-	return tell_reviewers(file, "reminder", file->read.guest.review_due);
+	return tell_reviewers(file, "reminder", file->read.guest.review_due,
+			      file->read.guest.review_due);
 }
 
 /* --- the end --- */
