@@ -1,7 +1,9 @@
 """One-time codes by mail: who gets one, and that it is good once, for five tries, for a while."""
 
 import json
+import os
 import threading
+import time
 
 import ldap
 import pytest
@@ -13,7 +15,7 @@ from lib.builders import guest_dn
 from lib.cnconfig import code_of
 from lib.conditional import container_ldif, policy
 from lib.eyes import code, seen
-from lib.slapd import poll
+from lib.slapd import faketime_env, poll
 from lib.tokens import Signer
 
 HASH = "b2bPasscodeHash"
@@ -421,9 +423,6 @@ def test_passcode__limit_per_peer(server):
 def test_passcode__limits_in_time(make_server):
     """Set-up: a server whose clock a test moves.  A guest gets one in a minute, and five in an
     hour."""
-    from lib.slapd import faketime_env
-    import os
-    import time
     server = make_server(b.tenant_server, start=False, b2b="b2b-key-file {dir}/key.pem")
     server.mint = m.Mint(m.key_file(server))
     clock = server.dir / "clock"
@@ -533,9 +532,10 @@ def test_passcode__read_only(make_server):
 def test_passcode__overlay_goes_while_asked(certs):
     """Steps: codes are asked for without a pause while the overlay is taken away and put back by
     cn=config, three times.  Expected: answers; slapd lives, and ends cleanly."""
-    with b.tenant_server(start=False, certs=certs, convert=True,
-                         b2b="b2b-key-file {dir}/key.pem") as server:
-        m.key_file(server)
+    stopped = b.tenant_server(start=False, certs=certs, convert=True,
+                              b2b="b2b-key-file {dir}/key.pem")
+    m.key_file(stopped)
+    with stopped as server:
         server.load(b.partner_ldif("codes", lines=CODES))
         guests, stop = [Guest(server) for _ in range(4)], threading.Event()
 
