@@ -193,6 +193,21 @@ def test_invitation_is_redeemed_at_the_provider_only(clean):
     assert clean.consumer.entry(guest_dn("bob"))["b2bUserState"] == ["Accepted"]
 
 
+def test_sign_in_is_noted_at_the_provider_only(clean):
+    """A guest signs in at the consumer, then at the provider: only the latter is noted, without a
+    word of who wrote it, and the consumer learns of it all the same."""
+    dn = add_entry(clean.root, guest_ldif("bob", lines="b2bUserState: Accepted"), relax=True)
+    clean.same()
+    stamp = clean.provider.entry(dn)["modifyTimestamp"]
+    clean.consumer.conn(dn, "x").unbind_ext_s()
+    clean.same()
+    assert "b2bLastSignIn" not in clean.consumer.entry(dn)
+    clean.provider.conn(dn, "x").unbind_ext_s()
+    poll(lambda: "b2bLastSignIn" in clean.consumer.entry(dn), 20, "the note at the consumer")
+    clean.same()
+    assert clean.consumer.entry(dn)["modifyTimestamp"] == stamp
+
+
 def test_consumer_refers_writes(clean):
     """Clients cannot write at the consumer; its record keeper does not stand in the way of what
     the provider sends, unlawful or not: an entry that slapadd or relax made is replicated."""
