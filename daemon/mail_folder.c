@@ -16,7 +16,8 @@
 #include <sys/stat.h>
 
 #define SOURCE_MAX 65536u
-#define COMMON "tenant base name mail guestName guestMail "
+/* self: "yes" where the guest itself is the recipient */
+#define COMMON "tenant base name mail guestName guestMail self "
 
 /* Every kind of notice, and what it may say. */
 static const struct {
@@ -24,17 +25,17 @@ static const struct {
 } types[] = {
 	{ "invitation", COMMON "sponsorName message expires url ticket" },
 	{ "passcode", COMMON "code minutes" },
-	{ "review", COMMON "due recommendation review item reason instructions lastSignIn" },
-	{ "reminder", COMMON "due recommendation review item reason instructions lastSignIn" },
-	{ "lapsed", COMMON "reason due deleteAfter" },
+	{ "review", COMMON "due recommendation review item lastSignIn instructions" },
+	{ "reminder", COMMON "due recommendation review item lastSignIn instructions" },
+	{ "lapsed", COMMON "reason deleteAfter" },
 	{ "disabled", COMMON "reason deleteAfter" },
 	{ "deleted", COMMON "reason" },
-	{ "sponsor-gone", COMMON "sponsorName sponsorMail reason" },
-	{ "reviewer-gone", COMMON "reviewerName reviewerMail review due reason" },
-	{ "wrong-person", COMMON "reason subject provenMail" },
-	{ "halted", COMMON "reason count limit" },
-	{ "request", COMMON "reason applications attributes item requestName requestMail" },
-	{ "refused", COMMON "reason answer applications" },
+	{ "sponsor-gone", COMMON "sponsor" },
+	{ "reviewer-gone", COMMON "reviewer review" },
+	{ "wrong-person", COMMON "person personTenant" },
+	{ "halted", COMMON "count" },
+	{ "request", COMMON "request reason answer applications" },
+	{ "refused", COMMON "request reason answer applications" },
 };
 #define TYPES (sizeof types / sizeof *types)
 
