@@ -102,5 +102,17 @@ const struct ctl_command ctl_commands[] = {
 		  BIT(MESSAGE) | BIT(LANGUAGE) | BIT(SUBJECT) | BIT(UID) | BIT(SHOW_TICKET) |
 		  BIT(FORMAT) | BIT(DRY_RUN) | BIT(FILE),
 	  0, 0 },
+	{ "guest", "redeem",
+	  "[--token FILE|- | --password-file FILE|- | --passcode CODE|-] [--terms VERSION] "
+	  "[--totp CODE] (TICKET|URL|- | --guest DN|MAIL)",
+	  ctl_guest_redeem,
+	  BIT(TOKEN) | BIT(PASSWORD_FILE) | BIT(PASSCODE) | BIT(TERMS) | BIT(TOTP) | BIT(GUEST), 0,
+	  1 },
+	{ "guest", "passcode", "DN|MAIL|TICKET|URL|-", ctl_guest_passcode, 0, 1, 0 },
+	{ "guest", "reset", "DN|UID|MAIL", ctl_guest_reset, 0, 1, 0 },
+	{ "guest", "disable", "DN|UID|MAIL", ctl_guest_disable, 0, 1, 0 },
+	{ "guest", "restore", "[--until DATE|+DAYS] DN|UID|MAIL", ctl_guest_restore, BIT(UNTIL), 1,
+	  0 },
+	{ "guest", "delete", "[--yes] DN|UID|MAIL", ctl_guest_delete, BIT(YES), 1, 0 },
 	{ NULL, NULL, NULL, NULL, 0, 0, 0 },
 };
