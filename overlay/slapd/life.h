@@ -149,10 +149,10 @@ int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_nd
 
 /* exop.c: extended operations that carry one JSON object in and one out */
 struct b2b_exop {
-	Operation *op;
+	Operation *op; /* o_bd is the tenant's database */
 	SlapReply *rs;
-	json_t *in;                /* the request, an object */
-	struct b2b_tenant *tenant; /* see b2b_exop_tenant */
+	json_t *in;                /* the request, an object that has known members alone */
+	struct b2b_tenant *tenant; /* writable; TLS is there where it demands it */
 };
 /* Registers every extended operation of ours. */
 int b2b_exop_register(void);
@@ -163,10 +163,25 @@ int b2b_request_exop(struct b2b_exop *exop);  /* request.c, .3.6 */
 int b2b_totp_exop(struct b2b_exop *exop);     /* totp_enrol.c, .3.7 */
 /* Refuses; text is static or in op's memory, or NULL.  Answers err. */
 int b2b_exop_refuse(struct b2b_exop *exop, int err, const char *text);
+/* The same with "b2b: " and the error's text (none where it is empty). */
+int b2b_exop_refuse_with(struct b2b_exop *exop, int err, const struct b2b_error *error);
 /* Answers with a JSON object, which is moved. */
 int b2b_exop_answer(struct b2b_exop *exop, json_t *out);
 
-/* invite.c */
+/* exop_read.c: members of the request.  All answer LDAP_SUCCESS, or what they refused with; a member
+ * that is not there gives NULL, an empty list, BVNULL, 0. */
+int b2b_exop_text(struct b2b_exop *exop, const char *member, const char **text_r); /* in->... */
+/* A text alone is a list of one.  In op's memory, the texts in the request's. */
+int b2b_exop_texts(struct b2b_exop *exop, const char *member, struct b2b_str **list_r,
+		   size_t *count_r);
+/* Normalised, in op's memory; it may lie anywhere: ask b2b_tenant_of before it is looked up. */
+int b2b_exop_dn(struct b2b_exop *exop, const char *member, struct berval *ndn_r);
+int b2b_exop_dns(struct b2b_exop *exop, const char *member,
+		 struct berval **list_r); /* BVNULL ends */
+/* GeneralizedTime or RFC 3339. */
+int b2b_exop_time(struct b2b_exop *exop, const char *member, time_t *when_r);
+
+/* invite.c, invite_make.c */
 struct b2b_invitation {
 	const char *mail, *tenant_id, *display_name, *message, *uid, *subject, *language;
 	const struct berval *sponsors; /* normalised; BVNULL ends; none: the inviter */
@@ -174,7 +189,9 @@ struct b2b_invitation {
 	size_t app_count;
 	time_t valid_until;       /* 0: the tenant's default */
 	const struct berval *who; /* the inviter, normalised */
+	time_t not_before;        /* a guest invited since then is not sent another invitation */
 };
+int b2b_invite_open(void); /* once, before all else */
 /* Makes the guest, or sends the invitation of the one who is there again; the domain lists and
  * cross-tenant policy are asked, who may invite is not.  Answers an LDAP code with error. */
 int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
