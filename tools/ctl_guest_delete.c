@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* Whoever got this name later would have what is left under it. */
-static const char *const attributes[] = { "member", "uniqueMember", "b2bAppAssignee" };
+static const char *const attributes[] = { "member", "uniqueMember", "roleOccupant",
+					  "b2bAppAssignee" };
 #define ATTRIBUTES (sizeof attributes / sizeof *attributes)
-#define PLACEHOLDER "" /* the empty DN: nobody */
 
 struct held { /* an entry that names the guest */
 	char *dn;
@@ -69,10 +69,14 @@ static int take_out_of(struct deleting *deleting, const char *dn, const char *at
 
 	ctl_mods_add_name(&mods, LDAP_MOD_DELETE, attribute, deleting->entry->dn);
 	code = ctl_mods_send(ld, dn, &mods);
-	if (code == LDAP_OBJECT_CLASS_VIOLATION) { /* a group that must not be empty */
+	/* A group that must not be empty; no person can ever stand below the tenant entry. */
+	if (code == LDAP_OBJECT_CLASS_VIOLATION && deleting->session.tenant.entry) {
+		char *nobody = ctl_format("cn=nobody,%s", deleting->session.tenant.entry->dn);
+
 		ctl_mods_add_name(&mods, LDAP_MOD_DELETE, attribute, deleting->entry->dn);
-		ctl_mods_add_name(&mods, LDAP_MOD_ADD, attribute, PLACEHOLDER);
+		ctl_mods_add_name(&mods, LDAP_MOD_ADD, attribute, nobody);
 		code = ctl_mods_send(ld, dn, &mods);
+		free(nobody);
 	}
 	/* Somebody else was faster. */
 	if (code == LDAP_NO_SUCH_ATTRIBUTE || code == LDAP_NO_SUCH_OBJECT)

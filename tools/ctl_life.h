@@ -128,5 +128,14 @@ int ctl_guest_reset(struct ctl_options *options);
 int ctl_guest_disable(struct ctl_options *options);
 int ctl_guest_restore(struct ctl_options *options);
 int ctl_guest_delete(struct ctl_options *options);
+int ctl_review_list(struct ctl_options *options);
+int ctl_review_approve(struct ctl_options *options);
+int ctl_review_deny(struct ctl_options *options);
+int ctl_review_status(struct ctl_options *options);
+int ctl_request_add(struct ctl_options *options);
+int ctl_request_list(struct ctl_options *options);
+int ctl_request_approve(struct ctl_options *options);
+int ctl_request_deny(struct ctl_options *options);
+int ctl_report(struct ctl_options *options);
 
 #endif
