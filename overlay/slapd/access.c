@@ -57,6 +57,9 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
+	if (dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
+	    b2b_review_is_own(&p->ndn, e, desc, access))
+		return true;
 	if (ACL_LEVEL(access) > ACL_READ)
 		return false;
 	if (dn_match(&e->e_nname, &p->ndn))

@@ -16,6 +16,60 @@ static bool is_answer(const AttributeDescription *ad)
 	       ad == b2b_ad[B2B_ATTR_REVIEW_JUSTIFICATION];
 }
 
+/* --- guests that review themselves --- */
+
+static bool names(Entry *e, enum b2b_attr attr, const struct berval *ndn)
+{
+	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
+
+	for (unsigned i = 0; a && i < a->a_numvals; i++) {
+		if (bvmatch(&a->a_nvals[i], ndn))
+			return true;
+	}
+	return false;
+}
+
+/* Neither who else reviews nor what was said before. */
+static bool is_shown(const AttributeDescription *ad)
+{
+	static const enum b2b_attr shown[] = { B2B_ATTR_CN, B2B_ATTR_REVIEW_GUEST,
+					       B2B_ATTR_REVIEW_STAGE, B2B_ATTR_REVIEW_ITEM_STATE };
+
+	if (ad == slap_schema.si_ad_entry || ad == slap_schema.si_ad_objectClass || is_answer(ad))
+		return true;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		if (ad == b2b_ad[shown[i]])
+			return true;
+	}
+	return false;
+}
+
+bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const AttributeDescription *desc,
+		       slap_access_t access)
+{
+	bool writes = ACL_LEVEL(access) > ACL_READ;
+
+	return (writes ? is_answer(desc) && ACL_LEVEL(access) == ACL_LEVEL(ACL_WRITE) : is_shown(desc)) &&
+	       names(e, B2B_ATTR_REVIEW_GUEST, guest_ndn) &&
+	       names(e, B2B_ATTR_REVIEWER, guest_ndn) && is_entry_objectclass(e, b2b_oc_item, 0);
+}
+
+bool b2b_review_may_answer(Operation *op)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_req_ndn);
+	Entry *e = tenant && b2b_policy_place(tenant, &op->o_req_ndn) == B2B_PLACE_ITEMS
+			   ? b2b_entry_get(op, tenant, &op->o_req_ndn)
+			   : NULL;
+	bool may =
+		e && b2b_review_is_own(&op->o_ndn, e, b2b_ad[B2B_ATTR_REVIEW_DECISION], ACL_WRITE);
+
+	if (e)
+		b2b_entry_release(op, tenant, e);
+	return may;
+}
+
+/* --- what --- */
+
 /* Only what a reviewer may say is in it.  What slapd itself adds to a change is no client's. */
 static int check_attributes(const Modifications *m, struct b2b_error *error)
 {
