@@ -79,7 +79,7 @@ static const char *first(Entry *e, enum b2b_attr attr)
 {
 	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
 
-	return a ? a->a_nvals[0].bv_val : "";
+	return a ? a->a_vals[0].bv_val : "";
 }
 
 /* Takes what stands in quotes behind the words of review_ask.c, of this stage. */
@@ -120,7 +120,8 @@ static void tally_item(struct tally *tally, Entry *e)
 		return;
 	bool gone = !reminds && find_gone(e, item.stage, &tally->gone);
 	for (unsigned i = 0; a && i < a->a_numvals; i++) {
-		const char *guest = first(e, B2B_ATTR_REVIEW_GUEST);
+		Attribute *about = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_REVIEW_GUEST]);
+		const char *guest = about ? about->a_nvals[0].bv_val : "";
 		const char *advice = first(e, B2B_ATTR_REVIEW_RECOMMENDATION);
 
 		count_item(find(&tally->reviewers, &a->a_nvals[i]), 1, guest, e->e_name.bv_val,
