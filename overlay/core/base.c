@@ -7,6 +7,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#define SHOWN_BYTES_MAX 160 /* of a value in a message */
 
 static const char *const attr_names[B2B_ATTR_COUNT] = {
 	[B2B_ATTR_NONE] = "",
@@ -62,22 +65,52 @@ static bool is_shown(uint32_t code)
 	return code <= 0x10ffff && code < 0xe0000;
 }
 
-/* Bytes of the displayable character at s, 0 if there is none. */
-static size_t shown_bytes(const unsigned char *s)
+bool b2b_utf8_take(struct b2b_str *rest, uint32_t *code_r)
 {
 	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t bytes = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	const unsigned char *s = (const unsigned char *)rest->s;
+	size_t bytes;
 	uint32_t code;
 
-	if (bytes == 0 || s[0] >= 0xf8)
-		return 0;
+	if (rest->len == 0 || s[0] >= 0xf8 || (s[0] >= 0x80 && s[0] < 0xc0))
+		return false;
+	bytes = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (bytes > rest->len)
+		return false;
 	code = bytes == 1 ? s[0] : s[0] & (0x7fu >> bytes);
 	for (size_t i = 1; i < bytes; i++) {
-		if ((s[i] & 0xc0u) != 0x80) /* also ends at the NUL */
-			return 0;
+		if ((s[i] & 0xc0u) != 0x80)
+			return false;
 		code = code << 6 | (s[i] & 0x3fu);
 	}
-	return code >= least[bytes] && is_shown(code) ? bytes : 0;
+	if (code < least[bytes] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		return false;
+	rest->s += bytes;
+	rest->len -= bytes;
+	*code_r = code;
+	return true;
+}
+
+static void hide(char *text)
+{
+	struct b2b_str rest = { text, strlen(text) };
+
+	while (rest.len) {
+		char *here = text + (rest.s - text);
+		uint32_t code;
+
+		if (b2b_utf8_take(&rest, &code)) {
+			if (is_shown(code))
+				continue;
+			/* the whole character, for nothing may be left that is none */
+			for (; here < rest.s; here++)
+				*here = '?';
+			continue;
+		}
+		*here = '?';
+		rest.s++;
+		rest.len--;
+	}
 }
 
 enum b2b_err b2b_error_set(struct b2b_error *error, const char *fmt, ...)
@@ -92,14 +125,23 @@ enum b2b_err b2b_error_set(struct b2b_error *error, const char *fmt, ...)
 	va_end(args);
 	if (length < 0)
 		error->text[0] = '\0';
-	for (char *c = error->text; *c;) {
-		size_t bytes = shown_bytes((const unsigned char *)c);
-
-		if (bytes == 0) {
-			*c = '?';
-			bytes = 1;
-		}
-		c += bytes;
-	}
+	hide(error->text);
 	return B2B_ERR_INVALID;
+}
+
+enum b2b_err b2b_error_value(struct b2b_error *error, const char *what, struct b2b_str value,
+			     const char *why)
+{
+	char shown[SHOWN_BYTES_MAX + 1];
+	size_t length = value.len < SHOWN_BYTES_MAX ? value.len : SHOWN_BYTES_MAX;
+
+	if (!value.s)
+		return b2b_error_set(error, "%s: %s", what, why);
+	memcpy(shown, value.s, length);
+	shown[length] = '\0';
+	for (size_t i = 0; i < length; i++)
+		if (shown[i] == '\0')
+			shown[i] = '?';
+	return b2b_error_set(error, "%s: value \"%s%s\" %s", what, shown,
+			     length < value.len ? "..." : "", why);
 }

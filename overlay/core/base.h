@@ -33,6 +33,15 @@ struct b2b_error {
 enum b2b_err b2b_error_set(struct b2b_error *error, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The same with "<what>: value \"<value>\" <why>", a long value cut; without a value where value.s is
+ * NULL. */
+enum b2b_err b2b_error_value(struct b2b_error *error, const char *what, struct b2b_str value,
+			     const char *why);
+
+/* Takes one character off the front of UTF-8 text (RFC 3629); false at the end, and where the next
+ * bytes are none: then rest stays as it is. */
+bool b2b_utf8_take(struct b2b_str *rest, uint32_t *code_r);
+
 /* The attributes of section 4 that the core reads, in no particular order. */
 enum b2b_attr {
 	B2B_ATTR_NONE = 0,

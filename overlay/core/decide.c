@@ -71,6 +71,7 @@ void b2b_decide_matter(const struct b2b_snapshot *snapshot, const struct b2b_gue
 	matter_r->defaults = b2b_snapshot_default(snapshot);
 	matter_r->tenant = b2b_snapshot_tenant(snapshot);
 	matter_r->by_default = false;
+	matter_r->users_only = false;
 }
 
 static bool is_lapsed(const struct b2b_guest *guest, time_t now)

@@ -36,6 +36,7 @@ struct b2b_matter {
 	struct b2b_name home_tenant;
 	const struct b2b_rule *app, *partner, *defaults, *tenant;
 	bool by_default; /* the default's setting is judged, whose targets may be tenants */
+	bool users_only; /* whatever the application: it is the one that is best for the guest */
 };
 
 /* What a part says: B2B_REASON_NONE permits; rule is who said so. */
@@ -68,6 +69,9 @@ uint32_t b2b_decide_bound(const struct b2b_snapshot *snapshot, struct b2b_str la
 /* Cross-tenant settings; partner must be there, and valid as the default policy is.  *half_set_r
  * is set where the partner's setting has one half only. */
 struct b2b_finding b2b_decide_settings(const struct b2b_matter *matter, const char **half_set_r);
+/* The same as far as the users halves go: whether there may be an application that this guest may use.
+ * Where every application is blocked to everybody it is not this that says so. */
+struct b2b_finding b2b_decide_users(const struct b2b_matter *matter);
 /* Conditional access: all enabled policies.  One that blocks wins over all others that deny, else
  * the first by DN does. */
 struct b2b_access_result b2b_decide_access(const struct b2b_matter *matter);

@@ -68,6 +68,8 @@ static bool app_matches(const struct b2b_matter *matter, const struct b2b_half *
 
 	if (half->all || (possibly && half->count == 0))
 		return true;
+	if (matter->users_only)
+		return !possibly;
 	for (size_t i = 0; i < half->count; i++) {
 		const struct b2b_target *target = &half->targets[i];
 		struct b2b_str value = { target->value, target->len };
@@ -191,4 +193,17 @@ struct b2b_finding b2b_decide_settings(const struct b2b_matter *matter, const ch
 	}
 	inherited = judge_default(matter);
 	return halves == 1 && inherited.reason == B2B_REASON_NONE ? own : inherited;
+}
+
+struct b2b_finding b2b_decide_users(const struct b2b_matter *matter)
+{
+	struct b2b_matter users = *matter;
+	const char *half_set = NULL;
+	struct b2b_finding finding;
+
+	users.users_only = true;
+	finding = b2b_decide_settings(&users, &half_set);
+	if (finding.reason == apps_reason(matter->context->scope))
+		finding.reason = B2B_REASON_NONE;
+	return finding;
 }

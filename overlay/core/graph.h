@@ -1,5 +1,5 @@
 /*
- * graph.h - Microsoft Graph cross-tenant access policy JSON, read and written.
+ * graph.h - Microsoft Graph JSON: cross-tenant access policies, read and written; access reviews, read.
  * In: a JSON text of foreign origin.  Out: policy entries as attribute values; and back.
  * Tolerant reader, strict writer.  Pure: the caller does the files and the directory.
  */
@@ -18,7 +18,7 @@ struct b2b_graph_value {
 	size_t count;
 };
 
-/* One policy entry: the default (tenant_id NULL) or a partner. */
+/* One policy entry: the default (tenant_id NULL) or a partner; or a review definition (NULL). */
 struct b2b_graph_entry {
 	char *tenant_id;
 	struct b2b_graph_value *values;
@@ -50,5 +50,20 @@ void b2b_graph_free(struct b2b_graph **graph); /* sets NULL; accepts NULL */
 enum b2b_err b2b_graph_write(const struct b2b_source *default_source,
 			     const struct b2b_source *partners, size_t partner_count, char **json_r,
 			     struct b2b_error *error);
+
+/* What a person or a group of the document is called here.  kind: "user" or "group"; id: as the
+ * document has it.  True: *dn_r is its DN, on the heap, which the reader frees. */
+typedef bool b2b_graph_map(void *ctx, const char *kind, const char *id, char **dn_r);
+
+/*
+ * Reads an accessReviewScheduleDefinition, or {"value":[..]} with several.  Each becomes an entry of
+ * b2bReviewDefinition's attributes: cn (displayName), description (descriptionForAdmins), b2bReviewBy
+ * ("{stage}sponsor", "{stage}<DN>", ...), and so on; what the document leaves out is left out.
+ * map (may be NULL) is asked for every user and group that a query names by id; one that stays unknown
+ * is a note with the JSON path.  All that cannot be honoured is a note.  A definition of which no
+ * reviewer is left is B2B_ERR_INVALID, as a malformed document is, and *graph_r is NULL.
+ */
+enum b2b_err b2b_graph_review_read(const char *json, size_t json_bytes, b2b_graph_map *map,
+				   void *ctx, struct b2b_graph **graph_r, struct b2b_error *error);
 
 #endif

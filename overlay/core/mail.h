@@ -17,11 +17,16 @@
 enum b2b_err b2b_mail_check(struct b2b_str mail, struct b2b_error *error);
 /* Behind the '@'; empty where there is none. */
 struct b2b_str b2b_mail_domain(struct b2b_str mail);
+/* What is wrong with a domain name (at least two labels of letters, digits and hyphens, in ASCII, without
+ * a dot at the end), as words behind "value ..."; static; NULL: nothing. */
+const char *b2b_domain_fault(struct b2b_str domain);
+/* Without a dot at the end. */
+struct b2b_str b2b_domain_bare(struct b2b_str domain);
 /* Domains are compared without regard to ASCII case and to a dot at the end. */
 bool b2b_domain_equal(struct b2b_str a, struct b2b_str b);
 /* A name that may stand in a header: valid UTF-8, no control character (C0, DEL, C1), none that
  * turns the direction of writing (U+202A..U+202E, U+2066..U+2069), not blank, B2B_DISPLAY_NAME_MAX
- * bytes at most.  what names the member in the error. */
+ * bytes at most; no separator of lines or paragraphs (U+2028, U+2029).  what names the member in the error. */
 enum b2b_err b2b_name_check(const char *what, struct b2b_str name, struct b2b_error *error);
 
 #endif

@@ -16,6 +16,11 @@ void b2b_policy_free_list(char **list, size_t count)
 	free(list);
 }
 
+static void free_list(struct b2b_list *list)
+{
+	b2b_policy_free_list(list->list, list->count);
+}
+
 static void free_tenant(struct b2b_tenant_policy *tenant)
 {
 	free(tenant->tenant_id);
@@ -23,6 +28,14 @@ static void free_tenant(struct b2b_tenant_policy *tenant)
 	free(tenant->terms_version);
 	b2b_policy_free_list(tenant->labels, tenant->label_count);
 	free(tenant->default_label);
+	free_list(&tenant->inviters);
+	free_list(&tenant->domains);
+	free_list(&tenant->allowed_domains);
+	free_list(&tenant->blocked_domains);
+	free_list(&tenant->fallback_reviewers);
+	free_list(&tenant->approvers);
+	free(tenant->redemption_url);
+	free_list(&tenant->request_requires);
 }
 
 static void free_partner(struct b2b_partner *partner)
@@ -32,6 +45,7 @@ static void free_partner(struct b2b_partner *partner)
 	b2b_policy_free_list(partner->home_uris, partner->home_uri_count);
 	free(partner->home_bind_dn);
 	free(partner->home_ca_file);
+	free_list(&partner->domains);
 	b2b_policy_free_token(&partner->token);
 }
 

@@ -113,7 +113,6 @@ static void read_home(struct b2b_reader *reader, struct b2b_partner *partner)
 
 void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *partner)
 {
-	static const enum b2b_attr carried[] = { B2B_ATTR_TENANT_DOMAIN };
 	const struct b2b_str none = { 0 };
 
 	if (!b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &partner->tenant_id))
@@ -123,5 +122,5 @@ void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *part
 	read_idps(reader, partner);
 	read_home(reader, partner);
 	b2b_policy_read_token(reader, &partner->token);
-	b2b_read_skim(reader, carried, COUNT(carried));
+	b2b_policy_read_domains(reader, B2B_ATTR_TENANT_DOMAIN, true, &partner->domains);
 }

@@ -29,6 +29,9 @@ void b2b_policy_read_dns(struct b2b_reader *reader, enum b2b_attr attr, char ***
 /* Appends networks written as CIDR; one block on the heap. */
 void b2b_policy_read_networks(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_cidr **list,
 			      size_t *count);
+/* Appends mail domains in lower case; "*" (everybody's) is one only where star. */
+void b2b_policy_read_domains(struct b2b_reader *reader, enum b2b_attr attr, bool star,
+			     struct b2b_list *list);
 /* Reads a text and puts it in lower case (ASCII). */
 bool b2b_policy_read_id(struct b2b_reader *reader, enum b2b_attr attr, char **id_r);
 

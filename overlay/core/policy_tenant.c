@@ -4,6 +4,7 @@
  * Out: struct b2b_tenant_policy, with the defaults of the design where the entry is silent.
  */
 #include "policy_parts.h"
+#include "mail.h"
 
 #include <stdlib.h>
 
@@ -44,47 +45,126 @@ static void read_labels(struct b2b_reader *reader, struct b2b_tenant_policy *ten
 				"is not in b2bLabelOrder");
 }
 
-/* Letters, digits and hyphens between single dots; a domain that can never match guards nothing. */
-static bool is_domain(struct b2b_str value)
-{
-	size_t label = 0;
-
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char c = (unsigned char)b2b_lower(value.s[i]);
-		bool name =
-			(c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c >= 0x80;
-
-		if (c == '.' ? label == 0 : !name)
-			return false;
-		label = c == '.' ? 0 : label + 1;
-	}
-	return label > 0 && value.len <= 253;
-}
-
-static size_t check_domains(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_str *first_r)
+/* A list that reads "*" would be taken for "all" by whoever wrote it, and match nobody. */
+void b2b_policy_read_domains(struct b2b_reader *reader, enum b2b_attr attr, bool star,
+			     struct b2b_list *list)
 {
 	struct b2b_str value;
-	size_t count = 0;
 
-	for (size_t index = 0; b2b_read_next(reader, attr, &index, &value); count++) {
-		if (!is_domain(value))
-			b2b_read_refuse(reader, attr, value, "is not a domain name");
-		if (count == 0)
-			*first_r = value;
+	for (size_t index = 0; b2b_read_next(reader, attr, &index, &value);) {
+		bool is_star = b2b_str_equal(value, b2b_str_of("*"));
+		const char *fault = star && is_star ? NULL : b2b_domain_fault(value);
+
+		if (fault)
+			b2b_read_refuse(reader, attr, value, fault);
+		else
+			b2b_read_append(reader, value, &list->list, &list->count);
 	}
-	return count;
+	for (size_t i = 0; i < list->count; i++)
+		for (char *c = list->list[i]; *c; c++)
+			*c = b2b_lower(*c);
 }
 
-static void read_domains(struct b2b_reader *reader)
+static void read_domains(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
 {
-	struct b2b_str allowed, blocked;
-	size_t allowed_count = check_domains(reader, B2B_ATTR_ALLOWED_DOMAIN, &allowed);
+	struct b2b_list *blocked = &tenant->blocked_domains;
 
-	if (check_domains(reader, B2B_ATTR_BLOCKED_DOMAIN, &blocked) && allowed_count)
+	b2b_policy_read_domains(reader, B2B_ATTR_ALLOWED_DOMAIN, false, &tenant->allowed_domains);
+	b2b_policy_read_domains(reader, B2B_ATTR_BLOCKED_DOMAIN, false, blocked);
+	b2b_policy_read_domains(reader, B2B_ATTR_TENANT_DOMAIN, false, &tenant->domains);
+	if (tenant->allowed_domains.count && blocked->count)
 		b2b_read_refuse(
-			reader, B2B_ATTR_BLOCKED_DOMAIN, blocked,
+			reader, B2B_ATTR_BLOCKED_DOMAIN, b2b_str_of(blocked->list[0]),
 			"stands beside b2bAllowedDomain, and only one of the two may be used");
-	check_domains(reader, B2B_ATTR_TENANT_DOMAIN, &allowed);
+}
+
+/* "500" or "20%" */
+static void read_mass_limit(struct b2b_reader *reader, struct b2b_mass_limit *limit)
+{
+	struct b2b_str value, number;
+	bool is_percent;
+
+	limit->guests = 500;
+	limit->percent = 20;
+	if (!b2b_read_one(reader, B2B_ATTR_MASS_LIMIT, &value))
+		return;
+	number = value;
+	is_percent = value.s[value.len - 1] == '%';
+	if (is_percent)
+		number.len--;
+	limit->guests = limit->percent = 0;
+	if (b2b_number_parse(number, 1, is_percent ? 100 : 999999999,
+			     is_percent ? &limit->percent : &limit->guests) == B2B_OK)
+		return;
+	limit->guests = 1; /* nothing but the entry's mending goes on */
+	b2b_read_refuse(reader, B2B_ATTR_MASS_LIMIT, value,
+			"is neither a number such as 500 nor a percentage such as 20%");
+}
+
+static void read_redemption_url(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
+{
+	const enum b2b_attr attr = B2B_ATTR_REDEMPTION_URL;
+	struct b2b_str value;
+
+	if (!b2b_read_one(reader, attr, &value))
+		return;
+	if (b2b_link_is_safe(value))
+		b2b_read_text(reader, attr, &tenant->redemption_url);
+	else
+		b2b_read_refuse(reader, attr, value,
+				"is neither https://... nor an URI such as b2b:redeem");
+}
+
+static void read_people(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
+{
+	static const struct b2b_word inviters[] = { { "none", B2B_INVITES_NONE },
+						    { "admins", B2B_INVITES_ADMINS },
+						    { "inviters", B2B_INVITES_INVITERS },
+						    { "members", B2B_INVITES_MEMBERS } };
+	static const struct b2b_word asks[] = { { "none", B2B_ASKS_NONE },
+						{ "members", B2B_ASKS_MEMBERS },
+						{ "anonymous", B2B_ASKS_ANONYMOUS } };
+	int word = B2B_INVITES_ADMINS;
+
+	b2b_read_word(reader, B2B_ATTR_ALLOW_INVITES_FROM, inviters, COUNT(inviters), &word);
+	tenant->inviters_are = (enum b2b_inviters)word;
+	word = B2B_ASKS_NONE;
+	b2b_read_word(reader, B2B_ATTR_SELF_SERVICE, asks, COUNT(asks), &word);
+	tenant->self_service = (enum b2b_self_service)word;
+	b2b_policy_read_dns(reader, B2B_ATTR_INVITER, &tenant->inviters.list,
+			    &tenant->inviters.count);
+	b2b_policy_read_dns(reader, B2B_ATTR_FALLBACK_REVIEWER, &tenant->fallback_reviewers.list,
+			    &tenant->fallback_reviewers.count);
+	b2b_policy_read_dns(reader, B2B_ATTR_APPROVER, &tenant->approvers.list,
+			    &tenant->approvers.count);
+}
+
+static bool is_attribute_name(const char *name)
+{
+	const char *rest = name + 1;
+
+	if (!(b2b_lower(*name) >= 'a' && b2b_lower(*name) <= 'z'))
+		return false;
+	while ((b2b_lower(*rest) >= 'a' && b2b_lower(*rest) <= 'z') ||
+	       (*rest >= '0' && *rest <= '9') || *rest == '-')
+		rest++;
+	return *rest == '\0';
+}
+
+static void read_requests(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
+{
+	struct b2b_list *names = &tenant->request_requires;
+
+	b2b_read_list(reader, B2B_ATTR_REQUEST_REQUIRES, &names->list, &names->count);
+	for (size_t i = 0; i < names->count; i++) {
+		if (!is_attribute_name(names->list[i]))
+			b2b_read_refuse(reader, B2B_ATTR_REQUEST_REQUIRES,
+					b2b_str_of(names->list[i]),
+					"is not the name of an attribute");
+		for (char *c = names->list[i]; *c; c++)
+			*c = b2b_lower(*c);
+	}
+	b2b_read_bool(reader, B2B_ATTR_REQUEST_HOOK, &tenant->request_hook);
 }
 
 static void read_days(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
@@ -107,22 +187,21 @@ void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy 
 	static const struct b2b_word sees[] = { { "restricted", B2B_SEES_RESTRICTED },
 						{ "limited", B2B_SEES_LIMITED },
 						{ "member", B2B_SEES_MEMBER } };
-	static const struct b2b_word inviters[] = {
-		{ "none", 0 }, { "admins", 1 }, { "inviters", 2 }, { "members", 3 }
-	};
-	static const enum b2b_attr carried[] = { B2B_ATTR_INVITER };
-	int word = B2B_SEES_LIMITED, ignored;
+	int word = B2B_SEES_LIMITED;
 
 	b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &tenant->tenant_id);
 	b2b_read_text(reader, B2B_ATTR_GUEST_BASE, &tenant->guest_base);
 	read_days(reader, tenant);
 	b2b_read_word(reader, B2B_ATTR_GUEST_ACCESS, sees, COUNT(sees), &word);
 	tenant->guest_access = (enum b2b_guest_access)word;
-	b2b_read_word(reader, B2B_ATTR_ALLOW_INVITES_FROM, inviters, COUNT(inviters), &ignored);
 	tenant->require_tls = true;
 	b2b_read_bool(reader, B2B_ATTR_REQUIRE_TLS, &tenant->require_tls);
 	b2b_read_text(reader, B2B_ATTR_TERMS_VERSION, &tenant->terms_version);
-	read_domains(reader);
+	read_domains(reader, tenant);
 	read_labels(reader, tenant);
-	b2b_read_skim(reader, carried, COUNT(carried));
+	read_people(reader, tenant);
+	read_mass_limit(reader, &tenant->mass_limit);
+	b2b_read_number(reader, B2B_ATTR_MASS_CONFIRM, 1, 999999999, &tenant->mass_confirm);
+	read_redemption_url(reader, tenant);
+	read_requests(reader, tenant);
 }

@@ -146,44 +146,12 @@ static void read_claim_name(struct b2b_reader *reader, enum b2b_attr attr, const
 		reader->no_memory = true;
 }
 
-static bool take_scheme(struct b2b_str *rest, const char *scheme)
-{
-	struct b2b_str head = { rest->s, strlen(scheme) };
-
-	if (rest->len < head.len || !b2b_str_equal_nocase(head, b2b_str_of(scheme)))
-		return false;
-	rest->s += head.len;
-	rest->len -= head.len;
-	return true;
-}
-
-/* Whoever can change what comes over the network makes the keys; loopback is no network.  The host
- * is read as that of a home server is: strictly, and without a user's name before it. */
-static bool is_safe_source(struct b2b_str uri)
-{
-	bool tls = take_scheme(&uri, "https://");
-	struct b2b_url url;
-	char server[sizeof url.host + 32];
-	size_t length = 0;
-
-	if (!tls && !take_scheme(&uri, "http://"))
-		return false;
-	for (size_t i = 0; i < uri.len; i++)
-		if (uri.s[i] <= ' ' || uri.s[i] > '~')
-			return false;
-	while (length < uri.len && uri.s[length] != '/' && uri.s[length] != '?')
-		length++;
-	if (length > sizeof server - sizeof "ldap://")
-		return false;
-	snprintf(server, sizeof server, "ldap://%.*s", (int)length, uri.s);
-	return b2b_url_parse(b2b_str_of(server), &url) == B2B_OK && (tls || url.loopback);
-}
-
+/* Whoever can change what comes over the network makes the keys; loopback is no network. */
 static void read_keys_uri(struct b2b_reader *reader)
 {
 	struct b2b_str value;
 
-	if (b2b_read_one(reader, B2B_ATTR_JWKS_URI, &value) && !is_safe_source(value))
+	if (b2b_read_one(reader, B2B_ATTR_JWKS_URI, &value) && !b2b_link_is_web(value))
 		b2b_read_refuse(reader, B2B_ATTR_JWKS_URI, value,
 				"is not https://host[:port]/path (http:// is for loopback)");
 }

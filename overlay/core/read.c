@@ -9,28 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_BYTES_MAX 160
-
 void b2b_read_refuse(struct b2b_reader *reader, enum b2b_attr attr, struct b2b_str value,
 		     const char *what)
 {
-	char shown[SHOWN_BYTES_MAX + 1];
-	size_t length = value.len < SHOWN_BYTES_MAX ? value.len : SHOWN_BYTES_MAX;
-
 	if (reader->invalid)
 		return;
 	reader->invalid = true;
-	if (!value.s) {
-		b2b_error_set(reader->error, "%s: %s", b2b_attr_name(attr), what);
-		return;
-	}
-	memcpy(shown, value.s, length);
-	shown[length] = '\0';
-	for (size_t i = 0; i < length; i++)
-		if (shown[i] == '\0')
-			shown[i] = '?';
-	b2b_error_set(reader->error, "%s: value \"%s%s\" %s", b2b_attr_name(attr), shown,
-		      length < value.len ? "..." : "", what);
+	b2b_error_value(reader->error, b2b_attr_name(attr), value, what);
 }
 
 bool b2b_read_next(struct b2b_reader *reader, enum b2b_attr attr, size_t *index,

@@ -4,73 +4,33 @@
  * Out: version byte, nonce, ciphertext and tag; or version byte and secret where there is no key.
  */
 #include "seal.h"
+#include "draw.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum version { IN_CLEAR = '0', AES_256_GCM = '1' };
 
-#define KEY_BYTES 32
 #define TAG_BYTES 16u
 
 struct b2b_seal {
-	unsigned char key[KEY_BYTES];
+	unsigned char key[B2B_DRAW_BYTES];
 };
-
-static int no_password(char *buffer, int size, int writing, void *ctx)
-{
-	(void)buffer, (void)size, (void)writing, (void)ctx;
-	return -1;
-}
-
-/* HKDF over the private key as PKCS #8: the same for every way of writing the same file. */
-static bool draw_key(EVP_PKEY *pkey, unsigned char key_r[KEY_BYTES])
-{
-	static const unsigned char info[] = "slapo-b2b seal 1";
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_HKDF, NULL);
-	PKCS8_PRIV_KEY_INFO *info8 = EVP_PKEY2PKCS8(pkey);
-	unsigned char *der = NULL;
-	int der_bytes = info8 ? i2d_PKCS8_PRIV_KEY_INFO(info8, &der) : -1;
-	size_t bytes = KEY_BYTES;
-	bool done = ctx && der_bytes > 0 && EVP_PKEY_derive_init(ctx) > 0 &&
-		    EVP_PKEY_CTX_set_hkdf_md(ctx, EVP_sha256()) > 0 &&
-		    EVP_PKEY_CTX_set1_hkdf_key(ctx, der, der_bytes) > 0 &&
-		    EVP_PKEY_CTX_add1_hkdf_info(ctx, info, (int)sizeof info - 1) > 0 &&
-		    EVP_PKEY_derive(ctx, key_r, &bytes) > 0 && bytes == KEY_BYTES;
-
-	if (der_bytes > 0)
-		OPENSSL_clear_free(der, (size_t)der_bytes);
-	PKCS8_PRIV_KEY_INFO_free(info8);
-	EVP_PKEY_CTX_free(ctx);
-	return done;
-}
 
 enum b2b_err b2b_seal_new(struct b2b_str pem, struct b2b_seal **seal_r, struct b2b_error *error)
 {
 	struct b2b_seal *seal = calloc(1, sizeof *seal);
-	BIO *bio = pem.len && pem.len < INT_MAX ? BIO_new_mem_buf(pem.s, (int)pem.len) : NULL;
-	EVP_PKEY *pkey = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
-	enum b2b_err err = B2B_OK;
+	struct b2b_draw draw = { "slapo-b2b seal 1", seal ? seal->key : NULL };
+	enum b2b_err err = seal ? b2b_draw_keys(pem, &draw, 1, error) : B2B_ERR_MEMORY;
 
 	*seal_r = NULL;
-	if (!seal)
-		err = B2B_ERR_MEMORY;
-	else if (!pkey)
-		err = b2b_error_set(error, "is no unencrypted private key in PEM");
-	else if (!draw_key(pkey, seal->key))
-		err = b2b_error_set(error, "holds a private key that cannot be used");
 	if (err == B2B_OK)
 		*seal_r = seal;
 	else
 		b2b_seal_free(&seal);
-	EVP_PKEY_free(pkey);
-	BIO_free(bio);
 	return err;
 }
 

@@ -228,6 +228,14 @@ const struct b2b_rule *b2b_snapshot_partner_by_issuer(const struct b2b_snapshot 
 	return b2b_table_find_at(snapshot->tables[B2B_BY_ISSUER], b2b_key_exactly(issuer), index);
 }
 
+const struct b2b_rule *b2b_snapshot_partner_by_domain(const struct b2b_snapshot *snapshot,
+						      struct b2b_str domain, size_t index)
+{
+	if (domain.len == 0)
+		return NULL;
+	return b2b_table_find_at(snapshot->tables[B2B_BY_DOMAIN], b2b_key_any_case(domain), index);
+}
+
 static const struct b2b_rule *rule_at(const struct b2b_rules *rules, size_t index)
 {
 	return rules && index < rules->count ? rules->list[index] : NULL;

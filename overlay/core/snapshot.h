@@ -44,6 +44,9 @@ const struct b2b_rule *b2b_snapshot_app_by_audience(const struct b2b_snapshot *s
  * ones are among them. */
 const struct b2b_rule *b2b_snapshot_partner_by_issuer(const struct b2b_snapshot *snapshot,
 						      struct b2b_str issuer, size_t index);
+/* The same for b2bTenantDomain, without regard to ASCII case; "*" is a domain like any other. */
+const struct b2b_rule *b2b_snapshot_partner_by_domain(const struct b2b_snapshot *snapshot,
+						      struct b2b_str domain, size_t index);
 /* All conditional access policies by DN, invalid ones among them; *list_r is NULL where there is
  * none.  Returns how many. */
 size_t b2b_snapshot_access(const struct b2b_snapshot *snapshot,

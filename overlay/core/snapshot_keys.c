@@ -59,11 +59,20 @@ static bool partner_handle(const struct b2b_partner *partner, size_t number,
 		handle_r->attr = B2B_ATTR_TENANT_ID;
 		return true;
 	}
-	handle_r->index = B2B_BY_ISSUER;
-	handle_r->key = b2b_key_exactly(b2b_str_of(partner->token.issuer));
-	handle_r->attr = B2B_ATTR_ISSUER;
 	handle_r->shared = true;
-	return number == 1;
+	if (number == 1) {
+		handle_r->index = B2B_BY_ISSUER;
+		handle_r->key = b2b_key_exactly(b2b_str_of(partner->token.issuer));
+		handle_r->attr = B2B_ATTR_ISSUER;
+		return true;
+	}
+	number -= 2;
+	if (number >= partner->domains.count)
+		return false;
+	handle_r->index = B2B_BY_DOMAIN;
+	handle_r->key = b2b_key_any_case(b2b_str_of(partner->domains.list[number]));
+	handle_r->attr = B2B_ATTR_TENANT_DOMAIN;
+	return true;
 }
 
 bool b2b_snapshot_handle_at(const struct b2b_rule *rule, size_t number, struct b2b_handle *handle_r)

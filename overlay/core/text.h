@@ -26,6 +26,10 @@ static inline uint64_t b2b_lower8(uint64_t word)
 /* Compares without regard to ASCII case. */
 bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b);
 bool b2b_str_equal(struct b2b_str a, struct b2b_str b);
+/* Whether there is nothing but blanks (ASCII white space, no-break space). */
+bool b2b_str_is_blank(struct b2b_str value);
+/* Takes an incomplete last character of UTF-8 off a text that was cut to fit. */
+void b2b_str_cut(char *text);
 struct b2b_str b2b_str_of(const char *s); /* NULL gives an empty one */
 /* True if the two may name the same thing: ASCII case, the number of blanks, blanks at the ends
  * and around , = + and ways of escaping (RFC 4514) are ignored; ';' counts as ','. */
@@ -76,6 +80,13 @@ struct b2b_url {
 	unsigned port;  /* 1 to 65535; 389 or 636 where none was given */
 };
 enum b2b_err b2b_url_parse(struct b2b_str value, struct b2b_url *url_r);
+
+/* https://host[:port][/...], http:// to loopback alone.  The host is read as b2b_url_parse reads it, so
+ * strictly, and without a user's name before it; no blank, no control character, ASCII. */
+bool b2b_link_is_web(struct b2b_str value);
+/* Whether guests may be sent there with a secret behind it: such a link, or an URI of another scheme
+ * (RFC 3986) that no browser runs or reads as a file.  Characters of RFC 3986 alone. */
+bool b2b_link_is_safe(struct b2b_str value);
 
 /* Splits an "{n}rest" prefix off; returns false and leaves rest whole where there is none. */
 bool b2b_ordered_parse(struct b2b_str value, unsigned *index_r, struct b2b_str *rest_r);

@@ -1,11 +1,12 @@
 /*
- * text_url.c - addresses of home servers.
- * In: one URL as it stands in b2bHomeUri.
+ * text_url.c - addresses of home servers, of key sets, and where guests redeem invitations.
+ * In: one URL as it stands in b2bHomeUri, b2bJwksUri or b2bRedemptionUrl.
  * Out: struct b2b_url for policy.c, which weighs it, and for the client that connects.
  */
 #include "text.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool take_prefix(struct b2b_str *rest, const char *prefix)
@@ -139,4 +140,63 @@ enum b2b_err b2b_url_parse(struct b2b_str value, struct b2b_url *url_r)
 		return B2B_ERR_INVALID;
 	*url_r = url;
 	return B2B_OK;
+}
+
+static bool is_printable(struct b2b_str text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.s[i] <= ' ' || text.s[i] > '~')
+			return false;
+	return true;
+}
+
+bool b2b_link_is_web(struct b2b_str value)
+{
+	bool tls = take_prefix(&value, "https://");
+	struct b2b_url url;
+	char server[sizeof url.host + 32];
+	size_t length = 0;
+
+	if ((!tls && !take_prefix(&value, "http://")) || !is_printable(value))
+		return false;
+	while (length < value.len && value.s[length] != '/' && value.s[length] != '?')
+		length++;
+	if (length > sizeof server - sizeof "ldap://")
+		return false;
+	snprintf(server, sizeof server, "ldap://%.*s", (int)length, value.s);
+	return b2b_url_parse(b2b_str_of(server), &url) == B2B_OK && (tls || url.loopback);
+}
+
+/* Bytes of "scheme:" at the front; 0: there is none. */
+static size_t scheme_bytes(struct b2b_str value)
+{
+	size_t length = 0;
+
+	for (; length < value.len && value.s[length] != ':'; length++) {
+		char lower = b2b_lower(value.s[length]);
+
+		if ((lower < 'a' || lower > 'z') &&
+		    (length == 0 || (!is_digit(lower) && !strchr("+-.", lower))))
+			return 0;
+	}
+	return length && length < value.len ? length + 1 : 0;
+}
+
+bool b2b_link_is_safe(struct b2b_str value)
+{
+	static const char *const others[] = { "http:", "https:", "javascript:", "vbscript:",
+					      "data:", "file:",  "blob:",       "about:" };
+	struct b2b_str scheme = { value.s, scheme_bytes(value) };
+
+	if (!is_printable(value))
+		return false;
+	for (size_t i = 0; i < value.len; i++)
+		if (strchr("\"<>\\^`{|}", value.s[i]))
+			return false;
+	if (b2b_link_is_web(value))
+		return true;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (b2b_str_equal_nocase(scheme, b2b_str_of(others[i])))
+			return false;
+	return scheme.len && scheme.len < value.len;
 }

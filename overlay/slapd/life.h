@@ -93,6 +93,26 @@ b2b_judge b2b_outbox_judge;  /* outbox.c */
 b2b_judge b2b_request_judge; /* request.c */
 b2b_judge b2b_item_judge;    /* review_item.c: b2bReviewItem */
 
+/* life.c: all of them, by place and class, and what is asked of guests and projects besides: who may
+ * invite, who may answer a review, who may enable again.  As b2b_judge. */
+b2b_judge b2b_life_judge;
+/* Whether an entry that is neither guest nor policy is ours to judge: a project, a notice, ... */
+bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e);
+/* Whether the task should see to it at once. */
+bool b2b_life_hurries(Entry *e);
+
+struct b2b_sweep;
+
+/* sponsor.c */
+/* Notes that a person was deleted or locked; the next sweep looks whose sponsor it was. */
+void b2b_sponsor_gone(struct b2b_tenant *tenant, const struct berval *ndn);
+/* Whether a change could lock a person. */
+bool b2b_sponsor_may_lock(const Modifications *mods);
+/* Deals with all that were noted; and, where every sponsor of every guest is to be looked at, with
+ * them too. */
+void b2b_sponsor_run(struct b2b_sweep *sweep, bool all);
+void b2b_sponsor_forget(struct b2b_tenant *tenant);
+
 /* task.c: a sweep, as those see it who do what is due */
 struct b2b_sweep {
 	Operation *op; /* fresh for each entry that is handled */
@@ -106,6 +126,8 @@ struct b2b_sweep {
 bool b2b_sweep_may_stop(struct b2b_sweep *sweep, unsigned n);
 /* True: the sweep must end now (shutdown, a pause, halted). */
 bool b2b_sweep_must_end(const struct b2b_sweep *sweep);
+/* A fresh operation, and the time of this moment, for the next thing to be done. */
+void b2b_sweep_renew(struct b2b_sweep *sweep);
 /* Runs the task at once; any thread. */
 void b2b_task_wake(struct b2b_tenant *tenant);
 
@@ -122,6 +144,8 @@ int b2b_guest_delete(struct b2b_sweep *sweep, const struct berval *ndn, const ch
 /* Takes a guest out of a group by value; a group that must not be empty gets a placeholder. */
 int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
 		     const struct berval *member_ndn); /* project.c */
+/* Out of every group, and of every application it is assigned to by name. */
+int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn);
 
 /* exop.c: extended operations that carry one JSON object in and one out */
 struct b2b_exop {
@@ -176,8 +200,8 @@ int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
 /* Whether op's name may invite (b2bAllowInvitesFrom, b2bInviter). */
 bool b2b_invite_may(Operation *op, struct b2b_tenant *tenant,
 		    const struct b2b_tenant_policy *policy);
-/* What keeps a guest's entry from being added by ldapadd, beyond slapd's own access control: an LDAP
- * code with error. */
+/* What is asked of an entry that somebody else than the rootdn adds as a guest: who may invite, the
+ * domain lists, a partner that is blocked.  An LDAP code. */
 int b2b_invite_check_add(Operation *op, struct b2b_tenant *tenant, Entry *e,
 			 struct b2b_error *error);
 /* Hook bi_operational: b2bTicket in a post-read of who may manage it. */
