@@ -1,7 +1,7 @@
 /*
  * request_judge.c - who may do what to a request by ldapadd and ldapmodify.
  * In: writes of clients in cn=requests, as the keeper hands them over.
- * Out: a refusal; or who decided is noted, and the task is woken once it is written.
+ * Out: a refusal; or who decided is noted, and the task finds it.
  *
  * checking -> pending, blocked or invalid: who may manage b2bRequestState, as the mail daemon may;
  * pending -> approved or denied: approvers, of others' requests; nothing else by clients.
@@ -12,25 +12,6 @@ static int refuse(struct b2b_error *error, int err, const char *text)
 {
 	b2b_error_set(error, "%s", text);
 	return err;
-}
-
-/* --- once it is written --- */
-
-static int wake(Operation *op, SlapReply *rs)
-{
-	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_SUCCESS)
-		b2b_task_wake(op->o_callback->sc_private);
-	return SLAP_CB_CONTINUE;
-}
-
-static void wake_after(Operation *op, struct b2b_tenant *tenant)
-{
-	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
-
-	cb->sc_response = wake;
-	cb->sc_private = tenant;
-	cb->sc_next = op->o_callback;
-	op->o_callback = cb;
 }
 
 static time_t due_now(void)
@@ -70,7 +51,6 @@ static int judge_add(Operation *op, struct b2b_tenant *tenant,
 	b2b_entry_put(e, "b2bRequestBy", op->o_ndn.bv_val);
 	if (state == B2B_REQUEST_PENDING)
 		b2b_entry_put_time(e, "b2bNextDue", due_now());
-	wake_after(op, tenant);
 	return LDAP_SUCCESS;
 }
 
@@ -210,7 +190,6 @@ static int judge_modify(Operation *op, struct b2b_tenant *tenant,
 	if (b2b_request_state_of(after) != B2B_REQUEST_PENDING)
 		b2b_record_set(mods, B2B_ATTR_REQUEST_DECIDED_BY, op->o_dn.bv_val);
 	b2b_record_set_time(mods, B2B_ATTR_NEXT_DUE, due_now());
-	wake_after(op, tenant);
 	return LDAP_SUCCESS;
 }
 
