@@ -383,9 +383,9 @@ struct b2b_admission {
 	struct b2b_door door;
 	const struct b2b_rule *app, *partner;
 	bool has_totp;
-	struct berval person; /* whom the proof is about; BVNULL before the first reading */
-	char *home_name;      /* for a proof by the home directory: its name there, or NULL */
-	bool home_is_subject; /* that name follows from b2bHomeSubject */
+	struct berval person;    /* whom the proof is about; BVNULL before the first reading */
+	char *home_name;         /* for a proof by the home directory: its name there, or NULL */
+	bool home_is_subject;    /* that name follows from b2bHomeSubject */
 	struct b2b_str address;  /* for a proof by mailed code: where it goes, or empty */
 	struct b2b_str passcode; /* a code that was right, to be used up by success; or empty */
 	/* For a redemption: */
