@@ -144,17 +144,15 @@ static bool has(Entry *e, enum b2b_attr attr)
 	return attr_find(e->e_attrs, b2b_ad[attr]) != NULL;
 }
 
-/* An invitation as of now, later than any before, for tickets are told apart by this moment.  The
- * task hands it to the mail daemon; where no ticket can be made, there is nothing to hand on. */
+/* An invitation as of now, later than any before, for tickets are told apart by this moment; the
+ * task hands it to the mail daemon.  Where no ticket can be made there is none, and nothing lapses. */
 static void invite(const struct b2b_record_change *change, struct b2b_guest *guest,
 		   Modifications **mods)
 {
+	if (!change->signs)
+		return;
 	guest->invited_at = guest->invited_at < change->now ? change->now : guest->invited_at + 1;
 	b2b_record_set_time(mods, B2B_ATTR_INVITED_AT, guest->invited_at);
-	if (change->signs)
-		return;
-	guest->invitation_sent = guest->invited_at;
-	b2b_record_set_time(mods, B2B_ATTR_INVITATION_SENT, guest->invitation_sent);
 }
 
 /* What a new guest lacks; guest is brought up to date with it. */
@@ -167,8 +165,10 @@ static void add_defaults(const struct b2b_record_change *change, Entry *e, struc
 		b2b_record_set(mods, B2B_ATTR_USER_TYPE, "Guest");
 	if (!has(e, B2B_ATTR_USER_STATE))
 		b2b_record_set(mods, B2B_ATTR_USER_STATE, "PendingAcceptance");
-	if (!has(e, B2B_ATTR_USER_STATE_CHANGED))
+	if (!has(e, B2B_ATTR_USER_STATE_CHANGED)) {
+		guest->state_changed = change->now;
 		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
+	}
 	if (!has(e, B2B_ATTR_INVITED_BY))
 		set_dn(mods, B2B_ATTR_INVITED_BY, change->who);
 	if (!has(e, B2B_ATTR_INVITED_AT) && !guest->accepted)
@@ -368,8 +368,10 @@ static void follow_state(const struct b2b_record_change *change, const struct b2
 	}
 	if (other_person && !after->accepted)
 		invite(change, after, mods);
-	if (before->accepted != after->accepted)
-		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
+	if (before->accepted == after->accepted && (after->accepted || !other_person))
+		return;
+	after->state_changed = change->now;
+	b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
 }
 
 static void follow_enabled(const struct b2b_record_change *change, const struct b2b_guest *before,
