@@ -335,6 +335,14 @@ bool b2b_access_may_manage(Operation *op, Entry *e, AttributeDescription *desc);
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
 		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp);
 
+/* review_item.c: items of access reviews that a guest answers itself */
+/* Whether a guest sees an attribute of an entry, or writes it, because the entry is the item of its
+ * own review and it is among the reviewers. */
+bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const AttributeDescription *desc,
+		       slap_access_t access);
+/* Whether a modification by a guest is about such an entry. */
+bool b2b_review_may_answer(Operation *op);
+
 /* gate.c */
 int b2b_gate_register(void);
 /* Whether an enabled overlay b2bgate stands on the frontend now. */
