@@ -61,7 +61,7 @@ TEST_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Ioverlay/slapd -
 CORE_LIBS   = -ljansson -lcrypto
 CLIENT_LIBS = -lldap -llber
 MODULE_LIBS = -loath
-TOOLS_LIBS  = -lcurl -lqrencode
+TOOLS_LIBS  = -lcurl -lidn2 -lqrencode
 DAEMON_LIBS = -lcurl
 CHECK_LIBS  = -lcheck -lsubunit -lpthread -lrt -lm
 

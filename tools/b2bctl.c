@@ -4,6 +4,7 @@
  * Out: struct ctl_options for the command's own file; the exit code.
  */
 #include "ctl.h"
+#include "ctl_command.h"
 
 #include <getopt.h>
 #include <openssl/crypto.h>
@@ -11,116 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum option_id { /* options of commands; a command knows a set of them, as bits */
-		 OPT_APP,
-		 OPT_AUDIENCE,
-		 OPT_CA_FILE,
-		 OPT_CLAIMS,
-		 OPT_DEFAULT,
-		 OPT_DISCOVERY,
-		 OPT_DRY_RUN,
-		 OPT_FILTER,
-		 OPT_FORMAT,
-		 OPT_GUEST,
-		 OPT_ISSUER,
-		 OPT_KEYS,
-		 OPT_NO_QR,
-		 OPT_PARTNER,
-		 OPT_PEER,
-		 OPT_QR,
-		 OPT_REFRESH,
-		 OPT_SETTING,
-		 OPT_SSF,
-		 OPT_SUBJECT_CLAIM,
-		 OPT_TENANT_CLAIM,
-		 OPT_TOKEN,
-		 OPT_COUNT
-};
-#define BIT(id) (1u << (id))
-
-enum option_kind { FLAG, TEXT, LIST };
-
-struct option_row {
-	const char *name;
-	enum option_kind kind;
-	size_t at; /* where in struct ctl_options it goes: bool, const char *, struct ctl_list */
-};
-
-#define AT(member) offsetof(struct ctl_options, member)
-static const struct option_row option_rows[OPT_COUNT] = {
-	[OPT_APP] = { "app", TEXT, AT(app) },
-	[OPT_AUDIENCE] = { "audience", LIST, AT(audiences) },
-	[OPT_CA_FILE] = { "ca-file", TEXT, AT(ca_file) },
-	[OPT_CLAIMS] = { "claims", TEXT, AT(claims) },
-	[OPT_DEFAULT] = { "default", FLAG, AT(only_default) },
-	[OPT_DISCOVERY] = { "discovery", TEXT, AT(discovery) },
-	[OPT_DRY_RUN] = { "dry-run", FLAG, AT(dry_run) },
-	[OPT_FILTER] = { "filter", TEXT, AT(filter) },
-	[OPT_FORMAT] = { "format", TEXT, AT(format) },
-	[OPT_GUEST] = { "guest", TEXT, AT(guest) },
-	[OPT_ISSUER] = { "issuer", TEXT, AT(issuer) },
-	[OPT_KEYS] = { "keys", TEXT, AT(keys) },
-	[OPT_NO_QR] = { "no-qr", FLAG, AT(no_qr) },
-	[OPT_PARTNER] = { "partner", TEXT, AT(partner) },
-	[OPT_PEER] = { "peer", TEXT, AT(peer) },
-	[OPT_QR] = { "qr", FLAG, AT(qr) },
-	[OPT_REFRESH] = { "refresh", FLAG, AT(refresh) },
-	[OPT_SETTING] = { "setting", TEXT, AT(setting) },
-	[OPT_SSF] = { "ssf", TEXT, AT(ssf) },
-	[OPT_SUBJECT_CLAIM] = { "subject-claim", TEXT, AT(subject_claim) },
-	[OPT_TENANT_CLAIM] = { "tenant-claim", LIST, AT(tenant_claims) },
-	[OPT_TOKEN] = { "token", TEXT, AT(token) },
-};
-
-struct command {
-	const char *group, *name; /* name is NULL where the group is the whole command */
-	const char *usage;
-	int (*run)(struct ctl_options *options);
-	unsigned options; /* bits of those it knows */
-	int words;        /* how many it wants */
-};
-
-static const struct command commands[] = {
-	{ "policy", "import", "[--partner ID] [--setting NAME] [--dry-run] FILE|-",
-	  ctl_policy_import, BIT(OPT_PARTNER) | BIT(OPT_SETTING) | BIT(OPT_DRY_RUN), 1 },
-	{ "policy", "check", "[--partner ID] [--setting NAME] FILE|-", ctl_policy_check,
-	  BIT(OPT_PARTNER) | BIT(OPT_SETTING), 1 },
-	{ "policy", "export", "[--partner ID | --default]", ctl_policy_export,
-	  BIT(OPT_PARTNER) | BIT(OPT_DEFAULT), 0 },
-	{ "partner", "add",
-	  "--partner ID (--discovery URL|FILE [--keys URL|FILE] | --keys URL|FILE --issuer ISSUER) "
-	  "[--audience AUDIENCE]... [--tenant-claim NAME=VALUE]... [--subject-claim NAME] "
-	  "[--ca-file FILE] [--dry-run], or --refresh [--partner ID] [--ca-file FILE] [--dry-run]",
-	  ctl_partner_add,
-	  BIT(OPT_PARTNER) | BIT(OPT_DISCOVERY) | BIT(OPT_KEYS) | BIT(OPT_ISSUER) |
-		  BIT(OPT_AUDIENCE) | BIT(OPT_TENANT_CLAIM) | BIT(OPT_SUBJECT_CLAIM) |
-		  BIT(OPT_CA_FILE) | BIT(OPT_DRY_RUN) | BIT(OPT_REFRESH),
-	  0 },
-	{ "partner", "show", "ID", ctl_partner_show, 0, 1 },
-	{ "partner", "test", "[--token FILE|-] [--ca-file FILE] ID", ctl_partner_test,
-	  BIT(OPT_TOKEN) | BIT(OPT_CA_FILE), 1 },
-	{ "guest", "list", "[--filter FILTER] [--format table|csv|json]", ctl_guest_list,
-	  BIT(OPT_FILTER) | BIT(OPT_FORMAT), 0 },
-	{ "guest", "show", "DN|UID|MAIL", ctl_guest_show, 0, 1 },
-	{ "totp", "enroll", "[--qr | --no-qr] DN|UID|MAIL|self", ctl_totp_enroll,
-	  BIT(OPT_QR) | BIT(OPT_NO_QR), 1 },
-	{ "totp", "reset", "DN|UID|MAIL", ctl_totp_reset, 0, 1 },
-	{ "explain", NULL,
-	  "--guest DN|UID|MAIL [--app ID] [--peer ADDRESS] [--claims FILE|-] [--ssf NUMBER]",
-	  ctl_explain,
-	  BIT(OPT_GUEST) | BIT(OPT_APP) | BIT(OPT_PEER) | BIT(OPT_CLAIMS) | BIT(OPT_SSF), 0 },
-};
-#define COMMANDS (sizeof commands / sizeof *commands)
 #define HELP_COLUMNS 79
 
 enum { /* getopt's values: the letters, then these */
        OPT_LONG = 0x1000,
-       OPT_HELP = OPT_LONG + OPT_COUNT,
+       OPT_HELP = OPT_LONG + CTL_OPTIONS,
        OPT_VERSION
 };
 
 /* A command and its usage, broken between words. */
-static void print_usage(const struct command *command)
+static void print_usage(const struct ctl_command *command)
 {
 	int column = printf("  %s%s%s", command->group, command->name ? " " : "",
 			    command->name ? command->name : "");
@@ -140,8 +41,8 @@ static void print_usage(const struct command *command)
 static void print_help(void)
 {
 	fputs("usage: " CTL_NAME " [options] command\n\ncommands:\n", stdout);
-	for (size_t i = 0; i < COMMANDS; i++)
-		print_usage(&commands[i]);
+	for (const struct ctl_command *command = ctl_commands; command->group; command++)
+		print_usage(command);
 	fputs("\noptions, as of ldapsearch(1):\n"
 	      "  -H URI     server; default: ldap.conf(5)\n"
 	      "  -D DN      bind as this name, with a password\n"
@@ -210,19 +111,19 @@ static int take_letter(struct ctl_options *options, int letter, char *value)
 	}
 }
 
-static void take_long(struct ctl_options *options, const struct option_row *row, char *value)
+static void take_long(struct ctl_options *options, const struct ctl_option *row, char *value)
 {
 	char *place = (char *)options + row->at;
 	struct ctl_list *list;
 
 	switch (row->kind) {
-	case FLAG:
+	case CTL_FLAG:
 		*(bool *)place = true;
 		return;
-	case TEXT:
+	case CTL_TEXT:
 		*(const char **)place = value;
 		return;
-	case LIST:
+	case CTL_LIST:
 		list = (struct ctl_list *)place;
 		list->values = ctl_grow(list->values, list->count, sizeof *list->values);
 		list->values[list->count++] = value;
@@ -249,7 +150,7 @@ static int check_options(const struct ctl_options *options)
 	return CTL_DONE;
 }
 
-static bool is_command(const struct command *command, const struct ctl_options *options)
+static bool is_command(const struct ctl_command *command, const struct ctl_options *options)
 {
 	int named = command->name ? 2 : 1;
 
@@ -257,17 +158,21 @@ static bool is_command(const struct command *command, const struct ctl_options *
 	       (!command->name || strcmp(options->words[1], command->name) == 0);
 }
 
-static int run_command(struct ctl_options *options, unsigned given)
+static bool takes_words(const struct ctl_command *command, int words)
 {
-	for (size_t i = 0; i < COMMANDS; i++) {
-		const struct command *command = &commands[i];
+	return words >= command->words && words <= command->words + command->optional_words;
+}
+
+static int run_command(struct ctl_options *options, uint64_t given)
+{
+	for (const struct ctl_command *command = ctl_commands; command->group; command++) {
 		int named = command->name ? 2 : 1;
 
 		if (!is_command(command, options))
 			continue;
 		options->words += named;
 		options->word_count -= named;
-		if (options->word_count != command->words)
+		if (!takes_words(command, options->word_count))
 			return ctl_misuse("wants: ", command->usage);
 		if (given & ~command->options)
 			return ctl_misuse("an option of another command; wants: ", command->usage);
@@ -277,21 +182,21 @@ static int run_command(struct ctl_options *options, unsigned given)
 			  options->word_count ? options->words[0] : "");
 }
 
-static void fill_longs(struct option longs[OPT_COUNT + 3])
+static void fill_longs(struct option longs[CTL_OPTIONS + 3])
 {
-	for (int i = 0; i < OPT_COUNT; i++)
-		longs[i] = (struct option){ option_rows[i].name,
-					    option_rows[i].kind == FLAG ? no_argument
-									: required_argument,
+	for (int i = 0; i < CTL_OPTIONS; i++)
+		longs[i] = (struct option){ ctl_option_rows[i].name,
+					    ctl_option_rows[i].kind == CTL_FLAG ? no_argument
+										: required_argument,
 					    NULL, OPT_LONG + i };
-	longs[OPT_COUNT] = (struct option){ "help", no_argument, NULL, OPT_HELP };
-	longs[OPT_COUNT + 1] = (struct option){ "version", no_argument, NULL, OPT_VERSION };
-	longs[OPT_COUNT + 2] = (struct option){ NULL, 0, NULL, 0 };
+	longs[CTL_OPTIONS] = (struct option){ "help", no_argument, NULL, OPT_HELP };
+	longs[CTL_OPTIONS + 1] = (struct option){ "version", no_argument, NULL, OPT_VERSION };
+	longs[CTL_OPTIONS + 2] = (struct option){ NULL, 0, NULL, 0 };
 }
 
-static int parse(int argc, char **argv, struct ctl_options *options, unsigned *given_r)
+static int parse(int argc, char **argv, struct ctl_options *options, uint64_t *given_r)
 {
-	struct option longs[OPT_COUNT + 3];
+	struct option longs[CTL_OPTIONS + 3];
 	int option, result = CTL_DONE;
 
 	fill_longs(longs);
@@ -306,18 +211,28 @@ static int parse(int argc, char **argv, struct ctl_options *options, unsigned *g
 			result = take_letter(options, option, optarg);
 			continue;
 		}
-		take_long(options, &option_rows[option - OPT_LONG], optarg);
-		*given_r |= BIT(option - OPT_LONG);
+		take_long(options, &ctl_option_rows[option - OPT_LONG], optarg);
+		*given_r |= CTL_BIT(option - OPT_LONG);
 	}
 	options->words = argv + optind;
 	options->word_count = argc - optind;
 	return result == CTL_DONE ? check_options(options) : result;
 }
 
+static void free_lists(struct ctl_options *options)
+{
+	for (int i = 0; i < CTL_OPTIONS; i++) {
+		const struct ctl_option *row = &ctl_option_rows[i];
+
+		if (row->kind == CTL_LIST)
+			free(((struct ctl_list *)((char *)options + row->at))->values);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_options options = { 0 };
-	unsigned given = 0;
+	uint64_t given = 0;
 	int result = parse(argc, argv, &options, &given);
 
 	if (options.only_help)
@@ -327,8 +242,7 @@ int main(int argc, char **argv)
 	else if (result == CTL_DONE)
 		result = run_command(&options, given);
 	ctl_wipe_password(&options);
-	free(options.audiences.values);
-	free(options.tenant_claims.values);
+	free_lists(&options);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror(CTL_NAME ": standard output");
 		result = result == CTL_DONE ? CTL_FAILED : result;

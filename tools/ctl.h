@@ -41,9 +41,12 @@ struct ctl_options {
 	/* Options of commands; NULL, false or empty where they were not given. */
 	const char *partner, *setting, *filter, *format;
 	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
-	const char *guest, *app, *peer, *claims, *ssf;
-	struct ctl_list audiences, tenant_claims;
-	bool dry_run, only_default, refresh, qr, no_qr;
+	const char *guest, *peer, *claims, *ssf;
+	const char *mail, *home_tenant, *name, *until, *message, *language, *subject, *uid, *file;
+	const char *terms, *proof_file, *passcode, *totp;
+	const char *justification, *reason, *answer, *state, *what, *days;
+	struct ctl_list apps, attributes, audiences, maps, sponsors, tenant_claims;
+	bool dry_run, only_default, refresh, qr, no_qr, show_ticket, mine, yes;
 	bool only_help, only_version;
 	char **words; /* what stands behind the command */
 	int word_count;
@@ -84,6 +87,10 @@ int ctl_read_file(const char *path, size_t max_bytes, char **text_r, size_t *byt
 /* Connects and binds; on CTL_DONE the caller ends it with ldap_unbind_ext_s. */
 int ctl_connect(struct ctl_options *options, LDAP **ld_r);
 void ctl_wipe_password(struct ctl_options *options);
+bool ctl_is_ldapi(LDAP *ld);
+/* Asks on the terminal, without an echo, for text on the heap, which is there whatever this answers
+ * unless there is no terminal. */
+int ctl_prompt(const char *question, char **text_r);
 
 /* ctl_entry.c */
 

@@ -36,33 +36,41 @@ static int read_password_file(struct ctl_options *options)
 			     &options->password_bytes);
 }
 
-static int prompt_password(struct ctl_options *options)
+int ctl_prompt(const char *question, char **text_r)
 {
 	FILE *terminal = fopen("/dev/tty", "r+");
 	char line[PASSWORD_MAX] = "";
 	struct termios before, quiet;
 	bool got;
 
+	*text_r = NULL;
 	if (!terminal)
-		return ctl_fail("-W needs a terminal");
+		return ctl_fail("there is no terminal to ask on");
 	if (tcgetattr(fileno(terminal), &before) != 0) {
 		fclose(terminal);
-		return ctl_fail("-W needs a terminal");
+		return ctl_fail("there is no terminal to ask on");
 	}
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(fileno(terminal), TCSAFLUSH, &quiet);
-	fputs("Enter LDAP Password: ", terminal);
+	fputs(question, terminal);
 	fflush(terminal);
 	got = fgets(line, sizeof line, terminal) != NULL;
 	tcsetattr(fileno(terminal), TCSAFLUSH, &before);
 	fputs("\n", terminal);
 	fclose(terminal);
 	line[strcspn(line, "\r\n")] = '\0';
-	options->password = ctl_format("%s", line);
-	options->password_bytes = strlen(line);
+	*text_r = ctl_format("%s", line);
 	OPENSSL_cleanse(line, sizeof line);
-	return got ? CTL_DONE : ctl_fail("no password");
+	return got ? CTL_DONE : ctl_fail("nothing was entered");
+}
+
+static int prompt_password(struct ctl_options *options)
+{
+	int result = ctl_prompt("Enter LDAP Password: ", &options->password);
+
+	options->password_bytes = options->password ? strlen(options->password) : 0;
+	return result;
 }
 
 static int get_password(struct ctl_options *options)
@@ -106,7 +114,7 @@ static int answer_sasl(LDAP *ld, unsigned flags, void *defaults, void *questions
 	return LDAP_SUCCESS;
 }
 
-static bool is_ldapi(LDAP *ld)
+bool ctl_is_ldapi(LDAP *ld)
 {
 	char *uri = NULL;
 	bool local;
@@ -141,7 +149,7 @@ static int bind_now(struct ctl_options *options, LDAP *ld)
 	struct berval password = { options->password_bytes, options->password };
 	int code;
 
-	if (!mech && !options->simple && !options->bind_dn && is_ldapi(ld))
+	if (!mech && !options->simple && !options->bind_dn && ctl_is_ldapi(ld))
 		mech = "EXTERNAL";
 	if (mech)
 		code = ldap_sasl_interactive_bind_s(ld, options->bind_dn, mech, NULL, NULL,

@@ -208,7 +208,8 @@ static int choose_proof(struct explaining *explaining)
 static int choose_app(struct explaining *explaining)
 {
 	const struct b2b_snapshot *snapshot = explaining->policy.all;
-	const char *id = explaining->options->app;
+	const struct ctl_list *apps = &explaining->options->apps;
+	const char *id = apps->count ? apps->values[apps->count - 1] : NULL;
 	struct b2b_door door = { .peer = explaining->context.peer };
 	bool directory = id && b2b_str_equal_nocase(b2b_str_of(id), b2b_str_of("directory"));
 

@@ -3,30 +3,35 @@
  * In: a DN, uid, mail or tenant id; the directory.
  * Out: the one entry that is meant, or what is wrong.
  */
-#include "ctl.h"
+#include "ctl_life.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NAMED_MAX 10
 
-char *ctl_guest_base(const struct ctl_tenant *tenant)
+char *ctl_top_dn(const struct ctl_tenant *tenant)
 {
-	struct b2b_str base;
 	LDAPDN dn = NULL;
 	char *above = NULL, *result;
 
-	if (!tenant->entry)
-		return ctl_format("%s", tenant->base);
-	base = ctl_entry_first(tenant->entry, B2B_ATTR_GUEST_BASE);
-	if (base.len > 0)
-		return ctl_format("%.*s", (int)base.len, base.s);
-	if (ldap_str2dn(tenant->entry->dn, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn)
+	if (tenant->entry &&
+	    ldap_str2dn(tenant->entry->dn, &dn, LDAP_DN_FORMAT_LDAPV3) == LDAP_SUCCESS && dn)
 		ldap_dn2str(dn + 1, &above, LDAP_DN_FORMAT_LDAPV3);
 	result = ctl_format("%s", above ? above : tenant->base);
 	ldap_memfree(above);
 	ldap_dnfree(dn);
 	return result;
+}
+
+char *ctl_guest_base(const struct ctl_tenant *tenant)
+{
+	struct b2b_str base;
+
+	if (!tenant->entry)
+		return ctl_format("%s", tenant->base);
+	base = ctl_entry_first(tenant->entry, B2B_ATTR_GUEST_BASE);
+	return base.len > 0 ? ctl_format("%.*s", (int)base.len, base.s) : ctl_top_dn(tenant);
 }
 
 struct found {
@@ -102,6 +107,40 @@ int ctl_guest_find(LDAP *ld, const struct ctl_tenant *tenant, const char *word, 
 		ctl_entry_free(&found.entry);
 	*entry_r = found.entry;
 	return result;
+}
+
+char *ctl_person_find(LDAP *ld, const struct ctl_tenant *tenant, const char *word,
+		      struct b2b_error *error)
+{
+	char *base, *filter, *escaped, *attrs[] = { "1.1", NULL }, *dn = NULL;
+	struct found found = { 0 };
+	struct ctl_search search = {
+		.scope = LDAP_SCOPE_SUBTREE, .attrs = attrs, .each = take_found, .ctx = &found
+	};
+	int code;
+
+	if (strchr(word, '='))
+		return ctl_format("%s", word);
+	escaped = ctl_escape(word);
+	search.base = base = ctl_top_dn(tenant);
+	search.filter = filter =
+		ctl_format("(&(|(uid=%s)(mail=%s))(!(objectClass=b2bGuest)))", escaped, escaped);
+	code = ctl_search(ld, &search);
+	if (code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT)
+		b2b_error_set(error, "%s: %s", word, ldap_err2string(code));
+	else if (found.count == 0)
+		b2b_error_set(error, "there is nobody %s", word);
+	else if (found.count > 1)
+		b2b_error_set(error, "%s is %zu people; name one by its DN: %s", word, found.count,
+			      found.dns);
+	else
+		dn = ctl_format("%s", found.entry->dn);
+	ctl_entry_free(&found.entry);
+	free(found.dns);
+	free(filter);
+	free(base);
+	free(escaped);
+	return dn;
 }
 
 char *ctl_partners_dn(const struct ctl_tenant *tenant)

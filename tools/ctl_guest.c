@@ -3,61 +3,35 @@
  * In: the guests' entries.
  * Out: a table, CSV (RFC 4180) or JSON; one guest with all that is known and a word on it.
  */
-#include "ctl.h"
+#include "ctl_life.h"
 
 #include "decide.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum column { UID, HOME, STATE, ENABLED, UNTIL, REVIEW, REASON, DN, COLUMNS };
-#define TABLE_COLUMNS DN /* the table leaves the DN out: it would not fit */
-
-static const char *const titles[COLUMNS] = { "GUEST",           "HOME TENANT", "STATE",
-					     "ENABLED",         "VALID UNTIL", "REVIEW DUE",
-					     "DISABLED REASON", "DN" };
-static const char *const names[COLUMNS] = { "uid",        "homeTenant", "state",          "enabled",
-					    "validUntil", "reviewDue",  "disabledReason", "dn" };
-
-enum format { TABLE, CSV, JSON };
-
-struct row {
-	char *cells[COLUMNS]; /* "" where there is nothing to say */
+enum column { UID, HOME, STATE, ENABLED, UNTIL, REVIEW, SIGN_IN, REASON, DN, COLUMNS };
+static const struct ctl_column columns[COLUMNS] = {
+	[UID] = { "GUEST", "uid", CTL_CELL_TEXT },
+	[HOME] = { "HOME TENANT", "homeTenant", CTL_CELL_TEXT },
+	[STATE] = { "STATE", "state", CTL_CELL_TEXT },
+	[ENABLED] = { "ENABLED", "enabled", CTL_CELL_FLAG },
+	[UNTIL] = { "VALID UNTIL", "validUntil", CTL_CELL_TIME },
+	[REVIEW] = { "REVIEW DUE", "reviewDue", CTL_CELL_TIME },
+	[SIGN_IN] = { "LAST SIGN-IN", "lastSignIn", CTL_CELL_TIME },
+	[REASON] = { "DISABLED REASON", "disabledReason", CTL_CELL_TEXT },
+	[DN] = { NULL, "dn", CTL_CELL_TEXT }, /* it would not fit into a table */
 };
 
 struct guests {
-	struct ctl_options *options;
-	LDAP *ld;
-	struct ctl_tenant tenant;
-	struct b2b_rule *rule; /* our tenant, compiled, or NULL */
-	enum format format;
-	struct row *rows; /* the table's, whose widths are known at the end */
-	size_t count;
-	bool enabled; /* of the row at hand */
+	struct ctl_session session;
+	struct ctl_table table;
 };
 
-static const struct b2b_tenant_policy *policy(const struct guests *guests)
+char *ctl_guest_name(LDAP *ld, LDAPMessage *message, const char *dn)
 {
-	return guests->rule && !guests->rule->invalid ? &guests->rule->u.tenant : NULL;
-}
-
-/* The first value of any attribute, fit to be shown; caller frees. */
-static char *first_shown(LDAP *ld, LDAPMessage *message, const char *name)
-{
-	struct berval **values = ldap_get_values_len(ld, message, name);
-	char *shown = values && values[0] ? ctl_shown(values[0]->bv_val, values[0]->bv_len)
-					  : ctl_format("%s", "");
-
-	ldap_value_free_len(values);
-	return shown;
-}
-
-/* The uid, else what the entry is named by. */
-static char *guest_name(LDAP *ld, LDAPMessage *message, const char *dn)
-{
-	char *uid = first_shown(ld, message, "uid"), *end;
+	char *uid = ctl_first_shown(ld, message, "uid"), *end;
 
 	if (*uid)
 		return uid;
@@ -77,190 +51,84 @@ static char *end_text(time_t end)
 	return end == 1 ? ctl_format("unknown") : ctl_time(end);
 }
 
-static void fill_row(struct guests *guests, LDAPMessage *message, struct row *row)
+static char *time_text(time_t when)
 {
-	struct ctl_entry *entry = ctl_entry_new(guests->ld, message);
-	struct b2b_source source = ctl_entry_source(entry);
-	struct b2b_guest guest;
-
-	b2b_guest_parse(&source, &guest, NULL);
-	guests->enabled = guest.enabled;
-	row->cells[UID] = guest_name(guests->ld, message, entry->dn);
-	row->cells[HOME] = first_shown(guests->ld, message, "b2bHomeTenant");
-	row->cells[STATE] = first_shown(guests->ld, message, "b2bUserState");
-	row->cells[ENABLED] = ctl_format("%s", guest.enabled ? "yes" : "no");
-	row->cells[UNTIL] = end_text(b2b_guest_end(&guest, policy(guests)));
-	row->cells[REVIEW] = guest.review_due ? ctl_time(guest.review_due) : ctl_format("%s", "");
-	row->cells[REASON] = first_shown(guests->ld, message, "b2bDisabledReason");
-	row->cells[DN] = ctl_shown(entry->dn, strlen(entry->dn));
-	ctl_entry_free(&entry);
-}
-
-static void clear_row(struct row *row)
-{
-	for (int i = 0; i < COLUMNS; i++)
-		free(row->cells[i]);
-}
-
-static void print_csv(const struct row *row)
-{
-	for (int i = 0; i < COLUMNS; i++) {
-		const char *cell = row->cells[i];
-
-		fputs(i ? "," : "", stdout);
-		if (!strpbrk(cell, ",\"\r\n ")) {
-			fputs(cell, stdout);
-			continue;
-		}
-		putchar('"');
-		for (; *cell; cell++) {
-			putchar(*cell);
-			if (*cell == '"')
-				putchar('"');
-		}
-		putchar('"');
-	}
-	fputs("\r\n", stdout);
-}
-
-static void print_json(const struct guests *guests, const struct row *row)
-{
-	json_t *object = json_object();
-	char *text;
-
-	for (int i = 0; i < COLUMNS; i++) {
-		const char *cell = row->cells[i];
-		bool empty = !*cell || (i == UNTIL && !strchr(cell, 'T'));
-
-		if (i == ENABLED)
-			json_object_set_new(object, names[i], json_boolean(guests->enabled));
-		else
-			json_object_set_new(object, names[i],
-					    empty ? json_null() : json_string(cell));
-	}
-	text = json_dumps(object, 0);
-	json_decref(object);
-	printf("%s\n  %s", guests->count ? "," : "", text ? text : "null");
-	free(text);
+	return when ? ctl_time(when) : NULL;
 }
 
 static void take_guest(LDAP *ld, LDAPMessage *message, void *ctx)
 {
 	struct guests *guests = ctx;
-	struct row row = { { NULL } };
+	struct ctl_entry *entry = ctl_entry_new(ld, message);
+	struct b2b_source source = ctl_entry_source(entry);
+	char *cells[COLUMNS];
+	struct b2b_guest guest;
 
-	fill_row(guests, message, &row);
-	if (guests->format == TABLE) {
-		guests->rows = ctl_grow(guests->rows, guests->count, sizeof row);
-		guests->rows[guests->count++] = row;
-		return;
-	}
-	if (guests->format == CSV)
-		print_csv(&row);
-	else
-		print_json(guests, &row);
-	guests->count++;
-	clear_row(&row);
+	b2b_guest_parse(&source, &guest, NULL);
+	cells[UID] = ctl_guest_name(ld, message, entry->dn);
+	cells[HOME] = ctl_first_shown(ld, message, "b2bHomeTenant");
+	cells[STATE] = ctl_first_shown(ld, message, "b2bUserState");
+	cells[ENABLED] = ctl_format("%s", guest.enabled ? "yes" : "no");
+	cells[UNTIL] = end_text(b2b_guest_end(&guest, ctl_session_policy(&guests->session)));
+	cells[REVIEW] = time_text(guest.review_due);
+	cells[SIGN_IN] = time_text(guest.last_sign_in);
+	cells[REASON] = ctl_first_shown(ld, message, "b2bDisabledReason");
+	cells[DN] = ctl_shown(entry->dn, strlen(entry->dn));
+	ctl_table_row(&guests->table, cells);
+	ctl_entry_free(&entry);
 }
 
-/* Characters, which is near enough to columns for names. */
-static size_t width(const char *text)
+/* --state, as a filter; complains and answers NULL where there is no such state. */
+static const char *state_filter(const char *state)
 {
-	size_t count = 0;
+	static const struct {
+		const char *name, *filter;
+	} states[] = {
+		{ "pending", "(b2bUserState=PendingAcceptance)" },
+		{ "accepted", "(b2bUserState=Accepted)" },
+		{ "enabled", "(b2bAccountEnabled=TRUE)" },
+		{ "disabled", "(!(b2bAccountEnabled=TRUE))" },
+	};
 
-	for (; *text; text++)
-		count += ((unsigned char)*text & 0xc0) != 0x80;
-	return count;
+	if (!state)
+		return "";
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcasecmp(state, states[i].name) == 0)
+			return states[i].filter;
+	ctl_misuse("--state: pending, accepted, enabled or disabled", "");
+	return NULL;
 }
 
-static void print_cells(const char *const *cells, const size_t *widths)
+static char *list_filter(const struct ctl_options *options, const char *state)
 {
-	int last = TABLE_COLUMNS - 1;
+	const char *filter = options->filter ? options->filter : "";
+	char *escaped = ctl_escape(options->partner ? options->partner : "");
+	char *text = ctl_format("(&(objectClass=b2bGuest)%s%s%s%s%s%s%s)", state,
+				*escaped ? "(b2bHomeTenant=" : "", escaped, *escaped ? ")" : "",
+				*filter && *filter != '(' ? "(" : "", filter,
+				*filter && *filter != '(' ? ")" : "");
 
-	while (last > 0 && !*cells[last])
-		last--;
-	for (int i = 0; i <= last; i++) {
-		size_t pad = i == last ? 0 : widths[i] - width(cells[i]) + 2;
-
-		printf("%s%*s", cells[i], (int)pad, "");
-	}
-	putchar('\n');
+	free(escaped);
+	return text;
 }
 
-static void print_table(struct guests *guests)
+static int list(struct guests *guests, const char *state)
 {
-	size_t widths[TABLE_COLUMNS];
-
-	for (int i = 0; i < TABLE_COLUMNS; i++) {
-		widths[i] = width(titles[i]);
-		for (size_t j = 0; j < guests->count; j++)
-			if (width(guests->rows[j].cells[i]) > widths[i])
-				widths[i] = width(guests->rows[j].cells[i]);
-	}
-	print_cells(titles, widths);
-	for (size_t j = 0; j < guests->count; j++)
-		print_cells((const char *const *)guests->rows[j].cells, widths);
-}
-
-static int open_guests(struct guests *guests)
-{
-	struct b2b_source source;
-
-	if (ctl_connect(guests->options, &guests->ld) != CTL_DONE ||
-	    ctl_tenant_find(guests->ld, guests->options, &guests->tenant) != CTL_DONE)
-		return CTL_FAILED;
-	if (guests->tenant.entry) {
-		source = ctl_entry_source(guests->tenant.entry);
-		b2b_rule_compile(B2B_RULE_TENANT, &source, &guests->rule, NULL);
-	}
-	return CTL_DONE;
-}
-
-static void close_guests(struct guests *guests)
-{
-	b2b_rule_unref(&guests->rule);
-	for (size_t i = 0; guests->rows && i < guests->count; i++)
-		clear_row(&guests->rows[i]);
-	free(guests->rows);
-	ctl_tenant_clear(&guests->tenant);
-	if (guests->ld)
-		ldap_unbind_ext_s(guests->ld, NULL, NULL);
-}
-
-static char *list_filter(const char *filter)
-{
-	if (!filter)
-		return ctl_format("(objectClass=b2bGuest)");
-	if (*filter == '(')
-		return ctl_format("(&(objectClass=b2bGuest)%s)", filter);
-	return ctl_format("(&(objectClass=b2bGuest)(%s))", filter);
-}
-
-static int list(struct guests *guests)
-{
-	char *base = ctl_guest_base(&guests->tenant),
-	     *filter = list_filter(guests->options->filter);
+	LDAP *ld = guests->session.ld;
+	char *base = ctl_guest_base(&guests->session.tenant);
+	char *filter = list_filter(guests->session.options, state);
 	char *attrs[] = { "*", "+", NULL };
 	struct ctl_search search = { base, LDAP_SCOPE_SUBTREE, filter, attrs, take_guest, guests };
-	struct row header = { { NULL } };
 	int code;
 
-	for (int i = 0; i < COLUMNS; i++)
-		header.cells[i] = (char *)names[i];
-	if (guests->format == CSV)
-		print_csv(&header);
-	else if (guests->format == JSON)
-		putchar('[');
-	code = ctl_search(guests->ld, &search);
-	if (guests->format == TABLE && (code == LDAP_SUCCESS || guests->count > 0))
-		print_table(guests);
-	else if (guests->format == JSON)
-		fputs(guests->count ? "\n]\n" : "]\n", stdout);
+	ctl_table_start(&guests->table);
+	code = ctl_search(ld, &search);
+	ctl_table_end(&guests->table);
 	if (code == LDAP_FILTER_ERROR)
 		ctl_fail("--filter: not an LDAP filter (RFC 4515)");
 	else if (code != LDAP_SUCCESS)
-		ctl_fail_ldap(guests->ld, code, base);
-	if (code != LDAP_SUCCESS && guests->count > 0)
+		ctl_fail_ldap(ld, code, base);
+	if (code != LDAP_SUCCESS && guests->table.count > 0)
 		ctl_fail("the list is not complete");
 	free(filter);
 	free(base);
@@ -269,22 +137,15 @@ static int list(struct guests *guests)
 
 int ctl_guest_list(struct ctl_options *options)
 {
-	static const char *const formats[] = { "table", "csv", "json" };
-	struct guests guests = { .options = options };
-	const char *format = options->format ? options->format : "table";
-	int i = 0, result;
+	struct guests guests = { .table.columns = columns, .table.column_count = COLUMNS };
+	const char *state = state_filter(options->state);
+	int result = state ? ctl_format_take(options->format, &guests.table.format) : CTL_USAGE;
 
-	while (i < 3 && strcasecmp(format, formats[i]) != 0)
-		i++;
-	if (i == 3) {
-		ctl_fail("--format: table, csv or json");
-		return CTL_USAGE;
-	}
-	guests.format = (enum format)i;
-	result = open_guests(&guests);
 	if (result == CTL_DONE)
-		result = list(&guests);
-	close_guests(&guests);
+		result = ctl_session_open(options, &guests.session);
+	if (result == CTL_DONE)
+		result = list(&guests, state);
+	ctl_session_close(&guests.session);
 	return result;
 }
 
@@ -340,7 +201,7 @@ static void take_text(LDAP *ld, LDAPMessage *message, void *ctx)
 	*text_r = entry_text(ld, message);
 }
 
-static void print_verdict(const struct guests *guests, const struct ctl_entry *entry)
+static void print_verdict(const struct ctl_session *session, const struct ctl_entry *entry)
 {
 	struct b2b_source source = ctl_entry_source(entry);
 	struct b2b_error error;
@@ -350,8 +211,8 @@ static void print_verdict(const struct guests *guests, const struct ctl_entry *e
 	char *end, *due;
 
 	b2b_guest_parse(&source, &guest, &error);
-	reason = b2b_decide_record(&guest, policy(guests), time(NULL));
-	end = end_text(b2b_guest_end(&guest, policy(guests)));
+	reason = b2b_decide_record(&guest, ctl_session_policy(session), time(NULL));
+	end = end_text(b2b_guest_end(&guest, ctl_session_policy(session)));
 	due = guest.review_due ? ctl_time(guest.review_due) : NULL;
 	if (!guest.well_formed)
 		printf("record: not in order: %s\n", error.text);
@@ -370,23 +231,23 @@ static void print_verdict(const struct guests *guests, const struct ctl_entry *e
 
 int ctl_guest_show(struct ctl_options *options)
 {
-	struct guests guests = { .options = options };
+	struct ctl_session session;
 	struct ctl_entry *entry = NULL;
 	char *text = NULL;
-	int result = open_guests(&guests);
+	int result = ctl_session_open(options, &session);
 
 	if (result == CTL_DONE)
-		result = ctl_guest_find(guests.ld, &guests.tenant, options->words[0], take_text,
+		result = ctl_guest_find(session.ld, &session.tenant, options->words[0], take_text,
 					&text, &entry);
 	if (result == CTL_DONE) {
 		char *shown = ctl_shown(entry->dn, strlen(entry->dn));
 
 		printf("dn: %s\n%s", shown, text);
-		print_verdict(&guests, entry);
+		print_verdict(&session, entry);
 		free(shown);
 	}
 	ctl_entry_free(&entry);
 	free(text);
-	close_guests(&guests);
+	ctl_session_close(&session);
 	return result;
 }

@@ -3,80 +3,15 @@
  * In: whose; the server's answer to its extended operation.
  * Out: an otpauth URI and a QR code, which hold the secret; it is wiped from memory.
  */
-#include "ctl.h"
+#include "ctl_life.h"
 #include "ctl_qr.h"
 
-#include <jansson.h>
 #include <openssl/crypto.h>
-#include <sasl/sasl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
-#define TOTP_OID "2.25.197761738801757102242170991844305268053.3.7"
+#define TOTP_OPERATION "3.7"
 #define URI_START "otpauth://totp/"
-
-/* The secret passes Jansson's memory, which forgets it only like this. */
-struct block {
-	size_t bytes;
-	max_align_t memory[];
-};
-
-static void *wiped_alloc(size_t bytes)
-{
-	struct block *block = malloc(sizeof *block + bytes);
-
-	if (!block)
-		return NULL;
-	block->bytes = bytes;
-	/* cppcheck-suppress memleak ; wiped_free takes it from there */
-	return block->memory;
-}
-
-static void wiped_free(void *memory)
-{
-	struct block *block;
-
-	if (!memory)
-		return;
-	block = (struct block *)((char *)memory - offsetof(struct block, memory));
-	OPENSSL_cleanse(memory, block->bytes);
-	free(block);
-}
-
-/* TLS, a socket of this machine, or a SASL layer that encrypts. */
-static bool is_protected(LDAP *ld)
-{
-	char *uri = NULL;
-	sasl_ssf_t ssf = 0;
-	bool local;
-
-	if (ldap_tls_inplace(ld))
-		return true;
-	if (ldap_get_option(ld, LDAP_OPT_X_SASL_SSF, &ssf) == LDAP_OPT_SUCCESS && ssf > 1)
-		return true;
-	if (ldap_get_option(ld, LDAP_OPT_URI, &uri) != LDAP_OPT_SUCCESS || !uri)
-		return false;
-	local = strncasecmp(uri, "ldapi:", strlen("ldapi:")) == 0;
-	ldap_memfree(uri);
-	return local;
-}
-
-static char *request_text(const char *action, const char *guest_dn)
-{
-	json_t *request = json_object();
-	char *dumped, *text;
-
-	json_object_set_new(request, "action", json_string(action));
-	if (guest_dn)
-		json_object_set_new(request, "guest", json_string(guest_dn));
-	dumped = json_dumps(request, JSON_COMPACT);
-	json_decref(request);
-	text = ctl_format("%s", dumped ? dumped : "");
-	wiped_free(dumped);
-	return text;
-}
 
 static bool is_uri(const char *uri)
 {
@@ -99,45 +34,32 @@ static int show_uri(const struct ctl_options *options, const char *uri)
 }
 
 /* What the server answers: {"guest":...}, and {"secret":...,"uri":...} where there is a secret. */
-static int show_answer(const struct ctl_options *options, const struct berval *answer, bool wanted)
+static int show_answer(const struct ctl_options *options, const json_t *answer, bool wanted)
 {
-	json_t *object;
-	const char *guest, *uri;
-	int result = CTL_DONE;
+	const char *guest = ctl_exop_text(answer, "guest"), *uri = ctl_exop_text(answer, "uri");
 
-	object = answer ? json_loadb(answer->bv_val, answer->bv_len, JSON_REJECT_DUPLICATES, NULL)
-			: NULL;
-	guest = json_string_value(json_object_get(object, "guest"));
-	uri = json_string_value(json_object_get(object, "uri"));
-	if (!guest || (wanted && !is_uri(uri))) {
-		result = ctl_fail("the server's answer is not to be understood");
-	} else {
-		ctl_say("%s %s", wanted ? "enrolled" : "reset", guest);
-		if (wanted)
-			result = show_uri(options, uri);
-	}
-	json_decref(object);
-	return result;
+	if (!*guest || (wanted && !is_uri(uri)))
+		return ctl_fail("the server's answer is not to be understood");
+	ctl_say("%s %s", wanted ? "enrolled" : "reset", guest);
+	return wanted ? show_uri(options, uri) : CTL_DONE;
 }
 
-/* libldap's and TLS's own buffers cannot be reached from here. */
 static int ask(const struct ctl_options *options, LDAP *ld, const char *action, const char *dn)
 {
 	bool wanted = strcmp(action, "enroll") == 0;
-	char *text = request_text(action, dn), *oid = NULL;
-	struct berval request = { strlen(text), text }, *answer = NULL;
+	json_t *request = json_object(), *answer = NULL;
 	int code, result;
 
-	code = ldap_extended_operation_s(ld, TOTP_OID, &request, NULL, NULL, &oid, &answer);
+	json_object_set_new(request, "action", json_string(action));
+	if (dn)
+		json_object_set_new(request, "guest", json_string(dn));
+	code = ctl_exop(ld, TOTP_OPERATION, request, &answer);
 	if (code == LDAP_SUCCESS)
 		result = show_answer(options, answer, wanted);
 	else
 		result = ctl_fail_ldap(ld, code, dn ? dn : "self");
-	if (answer)
-		OPENSSL_cleanse(answer->bv_val, answer->bv_len);
-	ber_bvfree(answer);
-	ldap_memfree(oid);
-	free(text);
+	json_decref(answer);
+	json_decref(request);
 	return result;
 }
 
@@ -147,7 +69,7 @@ static int find_and_ask(struct ctl_options *options, LDAP *ld, const char *actio
 	struct ctl_entry *entry = NULL;
 	int result;
 
-	if (!is_protected(ld))
+	if (!ctl_is_protected(ld))
 		return ctl_fail("a secret is not sent over a connection without TLS; see -Z");
 	if (self)
 		return ask(options, ld, action, NULL);
@@ -168,7 +90,7 @@ static int run(struct ctl_options *options, const char *action, bool self)
 	int result;
 
 	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
-	json_set_alloc_funcs(wiped_alloc, wiped_free);
+	ctl_exop_wipes();
 	result = ctl_connect(options, &ld);
 	if (result == CTL_DONE)
 		result = find_and_ask(options, ld, action, self);

@@ -54,6 +54,7 @@ struct b2b_review_state {
 	bool open;
 	unsigned stage; /* while open */
 	time_t created;
+	time_t reminded; /* when reviewers were reminded last, 0: never */
 };
 
 /* When the next instance starts, given that state->instance were started; 0: never again.  A start
@@ -65,13 +66,23 @@ time_t b2b_review_next_start(const struct b2b_review_policy *policy,
  * rounded as b2b_guest_next_due; 0: never. */
 time_t b2b_review_next_due(const struct b2b_review_policy *policy,
 			   const struct b2b_review_state *state, time_t now);
+/* When reviewers of the open stage are to be reminded next, at or before now: at once; of several
+ * moments that were missed the last stands for all.  0: not again in this stage.  *days_r (may be
+ * NULL): which of the reminders. */
+time_t b2b_review_next_reminder(const struct b2b_review_policy *policy,
+				const struct b2b_review_state *state, time_t now, unsigned *days_r);
 
-/* What the last sign-in recommends: denied where it is longer ago than recommend_days (or there was
- * none since the guest was accepted); undecided where recommendations are off. */
+/* What the last sign-in recommends: denied where it is longer ago than recommend_days, and so is the
+ * guest's acceptance or restoration; undecided where recommendations are off. */
 enum b2b_review b2b_review_recommend(const struct b2b_review_policy *policy,
 				     const struct b2b_guest *guest, time_t now);
 /* What an item comes to at the end of the last stage. Never undecided. */
 enum b2b_review b2b_review_conclude(const struct b2b_review_policy *policy,
 				    enum b2b_review decision, enum b2b_review recommendation);
+/* Whether the guest has been away for scope_inactive_days; true where that is 0. */
+bool b2b_review_is_inactive(const struct b2b_review_policy *policy, const struct b2b_guest *guest,
+			    time_t now);
+/* No character that anybody sees: no justification. */
+bool b2b_review_is_blank(struct b2b_str text);
 
 #endif

@@ -44,6 +44,34 @@ bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b)
 	return true;
 }
 
+bool b2b_str_is_blank(struct b2b_str value)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		bool nbsp = i + 1 < value.len && !memcmp(value.s + i, "\xc2\xa0", 2);
+
+		if (nbsp)
+			i++;
+		else if (!strchr(" \t\r\n\v\f", value.s[i]))
+			return false;
+	}
+	return true;
+}
+
+void b2b_str_cut(char *text)
+{
+	size_t len = strlen(text), back = 0;
+
+	while (back < len && back < 4 && ((unsigned char)text[len - 1 - back] & 0xc0) == 0x80)
+		back++;
+	if (back >= len)
+		return;
+	unsigned char lead = (unsigned char)text[len - 1 - back];
+	size_t wants = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+
+	if (wants > back)
+		text[len - 1 - back] = '\0';
+}
+
 struct b2b_str b2b_str_of(const char *s)
 {
 	struct b2b_str str = { s, s ? strlen(s) : 0 };

@@ -26,6 +26,10 @@ static inline uint64_t b2b_lower8(uint64_t word)
 /* Compares without regard to ASCII case. */
 bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b);
 bool b2b_str_equal(struct b2b_str a, struct b2b_str b);
+/* Whether there is nothing but blanks (ASCII white space, no-break space). */
+bool b2b_str_is_blank(struct b2b_str value);
+/* Takes an incomplete last character of UTF-8 off a text that was cut to fit. */
+void b2b_str_cut(char *text);
 struct b2b_str b2b_str_of(const char *s); /* NULL gives an empty one */
 /* True if the two may name the same thing: ASCII case, the number of blanks, blanks at the ends
  * and around , = + and ways of escaping (RFC 4514) are ignored; ';' counts as ','. */

@@ -3,22 +3,29 @@
  * In: whose proof it was, and what it told.  Out: success, with the session told and the invitation
  * redeemed; or a code with the reason, which only who proved itself hears.
  */
-#include "glue.h"
+#include "proof.h"
 
 #define DAY_SECS 86400
 
 /* --- reading --- */
 
+struct naming {
+	Entry *e;
+	bool *uses_subject_r;
+};
+
 static bool look_up(const void *ctx, const char *attribute, struct b2b_str *value_r)
 {
-	const Entry *e = ctx;
+	const struct naming *naming = ctx;
 	AttributeDescription *ad = NULL;
 	const char *why;
 	Attribute *a;
 
 	if (slap_str2ad(attribute, &ad, &why) != LDAP_SUCCESS)
 		return false;
-	a = attr_find(e->e_attrs, ad);
+	if (ad == b2b_ad[B2B_ATTR_HOME_SUBJECT])
+		*naming->uses_subject_r = true;
+	a = attr_find(naming->e->e_attrs, ad);
 	if (!a || a->a_numvals != 1)
 		return false;
 	*value_r = b2b_map_str(&a->a_vals[0]);
@@ -36,20 +43,33 @@ static bool is_dn(struct b2b_str value)
 static void find_home_name(struct b2b_admission *admission, Entry *e)
 {
 	const char *pattern = admission->partner->u.partner.home_bind_dn;
+	struct naming naming = { e, &admission->home_is_subject };
 	struct b2b_error error = { "" };
 
-	if (is_dn(admission->guest.home_subject)) {
+	admission->home_is_subject = is_dn(admission->guest.home_subject);
+	if (admission->home_is_subject) {
 		admission->home_name = b2b_str_dup(admission->guest.home_subject);
 	} else if (!pattern) {
 		b2b_error_set(&error, "b2bHomeSubject is no DN and the partner has no "
 				      "b2bHomeBindDn");
-	} else if (b2b_pattern_expand(b2b_str_of(pattern), look_up, e, &admission->home_name,
-				      &error) != B2B_OK) {
+	} else if (b2b_pattern_expand(b2b_str_of(pattern), look_up, &naming,
+				      &admission->home_name, &error) != B2B_OK) {
 		admission->home_name = NULL;
 	}
 	if (!admission->home_name)
 		Debug(LDAP_DEBUG_ANY, "b2b: guest=\"%s\": no name at home: %s\n", e->e_nname.bv_val,
 		      error.text);
+}
+
+/* Where codes go: the subject at home where that is an address, else mail. */
+static struct b2b_str find_address(Operation *op, Entry *e, const struct b2b_guest *guest)
+{
+	struct b2b_str mail = b2b_str_of(b2b_entry_text(op, e, "mail"));
+
+	if (guest->home_subject.len && b2b_mail_check(guest->home_subject, NULL) == B2B_OK)
+		return guest->home_subject;
+	return mail.len && b2b_mail_check(mail, NULL) == B2B_OK ? mail
+								 : (struct b2b_str){ NULL, 0 };
 }
 
 /* Whether this is the same person's entry as when it was read first. */
@@ -83,6 +103,8 @@ static void read_guest(Operation *op, struct b2b_admission *admission, Entry *e)
 	if (!admission->token && !admission->home_name && admission->partner &&
 	    !admission->partner->invalid && (admission->partner->u.partner.idp_mask & B2B_IDP_LDAP))
 		find_home_name(admission, e);
+	if (!admission->token && b2b_prove_by_passcode(admission))
+		admission->address = find_address(op, e, &admission->guest);
 }
 
 bool b2b_admission_read(Operation *op, struct b2b_admission *admission)
@@ -123,7 +145,12 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 		admission->app = NULL;
 		return denial(B2B_REASON_POLICY_INVALID, admission->token->proof.app_dn.bv_val);
 	}
-	return b2b_passage_decide(op, admission->tenant, admission->snapshot, &admission->guest,
+	struct b2b_guest guest = admission->guest;
+	if (admission->by_ticket)
+		guest.accepted = true;
+	if (admission->terms.len)
+		guest.terms_accepted = admission->terms;
+	return b2b_passage_decide(op, admission->tenant, admission->snapshot, &guest,
 				  admission->app, context);
 }
 
@@ -189,47 +216,8 @@ static void report(Operation *op, const struct b2b_admission *admission,
 
 /* --- letting in --- */
 
-static void write_redemption(Operation *op, const struct b2b_admission *admission,
-			     struct b2b_record_read *read, bool binds)
-{
-	Modifications *mods = NULL;
-	int rc;
-
-	b2b_record_set(&mods, B2B_ATTR_USER_STATE, "Accepted");
-	b2b_record_set_time(&mods, B2B_ATTR_USER_STATE_CHANGED, slap_get_time());
-	if (binds)
-		b2b_record_set(&mods, B2B_ATTR_HOME_SUBJECT, admission->token->subject.s);
-	rc = b2b_keeper_write(op, admission->tenant, read, mods);
-	/* not written is not lost: the next proof redeems */
-	if (rc != LDAP_SUCCESS && rc != LDAP_ASSERTION_FAILED)
-		Debug(LDAP_DEBUG_ANY,
-		      "%s b2b: guest=\"%s\": redemption could not be written (%d)\n",
-		      op->o_log_prefix, admission->guest.dn, rc);
-}
-
-/* The first proof redeems the invitation, where automatic redemption let the guest come so far; and
- * binds the subject of a guest that was invited by its address.  False: it became another's. */
-static bool redeem(Operation *op, struct b2b_admission *admission)
-{
-	const struct b2b_guest *guest = &admission->guest;
-	bool binds = admission->token && !guest->home_subject.len;
-	struct b2b_record_read read;
-
-	if (guest->accepted || !b2b_tenant_is_writable(admission->tenant))
-		return true;
-	if (!b2b_record_read(op, admission->tenant, &admission->ndn, &read))
-		return false;
-	/* onto nothing but the guest that was judged: since then somebody may have been faster */
-	if (!read.guest.accepted && b2b_str_equal(read.guest.home_subject, guest->home_subject))
-		write_redemption(op, admission, &read, binds);
-	if (!binds)
-		return true;
-	BER_BVZERO(&admission->person); /* if it has a subject now, it must be the token's */
-	return b2b_admission_read(op, admission);
-}
-
 /* A token that is good for one sign-in is used up by this one. */
-static bool use_up(Operation *op, const struct b2b_admission *admission)
+static bool use_token_up(Operation *op, const struct b2b_admission *admission)
 {
 	const struct b2b_bearer *token = admission->token;
 	time_t now = slap_get_time();
@@ -262,7 +250,7 @@ static bool use_up(Operation *op, const struct b2b_admission *admission)
 	return !why;
 }
 
-int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
+int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
 			struct b2b_str code, char text_r[B2B_ANSWER_SIZE])
 {
 	struct b2b_verdict verdict;
@@ -271,29 +259,32 @@ int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b
 	verdict = judge(op, admission, proof, code);
 	if (verdict.effect != B2B_ALLOW)
 		return refuse(op, admission, &verdict, text_r);
-	if (!use_up(op, admission))
+	if (!use_token_up(op, admission))
+		return LDAP_INVALID_CREDENTIALS;
+	if (admission->passcode.len && !b2b_passcode_use(op, admission->tenant, &admission->ndn,
+							 admission->passcode))
 		return LDAP_INVALID_CREDENTIALS;
 	report(op, admission, proof);
-	if (!redeem(op, admission))
+	return LDAP_SUCCESS;
+}
+
+int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
+			struct b2b_str code, char text_r[B2B_ANSWER_SIZE])
+{
+	int rc = b2b_admission_judge(op, admission, proof, code, text_r);
+
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	if (!b2b_accept_first(op, admission, proof->kind))
 		return LDAP_INVALID_CREDENTIALS;
 	proof->person = admission->person;
 	b2b_session_proved(op, proof);
+	b2b_admission_note(op, admission->tenant, &admission->ndn,
+			   admission->guest.last_sign_in);
 	Debug(LDAP_DEBUG_STATS, "b2b: %s guest=\"%s\" tenant=%s app=%s verdict=allow\n",
 	      op->o_log_prefix, admission->guest.dn, admission->guest.home_tenant.s,
 	      b2b_map_app_id(admission->app));
 	return LDAP_SUCCESS;
-}
-
-/* Whether this guest may prove itself by a token at all. */
-static struct b2b_verdict decide_proof(const struct b2b_admission *admission)
-{
-	const struct b2b_rule *partner = admission->partner;
-
-	if (!partner || partner->invalid || !(partner->u.partner.idp_mask & B2B_IDP_OIDC))
-		return denial(B2B_REASON_POLICY_INVALID, partner ? partner->dn : NULL);
-	if (admission->guest.pinned != B2B_IDP_NONE && admission->guest.pinned != B2B_IDP_OIDC)
-		return denial(B2B_REASON_POLICY_INVALID, admission->guest.dn);
-	return (struct b2b_verdict){ .effect = B2B_ALLOW, .reason = B2B_REASON_NONE };
 }
 
 int b2b_admission_by_token(Operation *op, const struct b2b_bearer *token, const struct berval *ndn,
@@ -309,7 +300,7 @@ int b2b_admission_by_token(Operation *op, const struct b2b_bearer *token, const 
 	b2b_session_service(op, &service);
 	admission.door = b2b_map_door(op, &service);
 	if (b2b_admission_read(op, &admission)) {
-		verdict = decide_proof(&admission);
+		verdict = b2b_prove_may(&admission, B2B_IDP_OIDC, false);
 		rc = verdict.effect == B2B_ALLOW
 			     ? b2b_admission_admit(op, &admission, &proof, token->code, text_r)
 			     : b2b_admission_deny(op, &admission, &verdict);

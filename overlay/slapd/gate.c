@@ -122,6 +122,15 @@ static bool has_other_control(Operation *op)
 	return false;
 }
 
+/* Redemption brings its own proof and asks policy itself: a guest may so accept newer terms, without
+ * which policy lets it do nothing. */
+static bool is_redemption(Operation *op)
+{
+	static const struct berval redeem = BER_BVC(B2B_OID ".3.2");
+
+	return op->o_tag == LDAP_REQ_EXTENDED && bvmatch(&op->ore_reqoid, &redeem);
+}
+
 /* Extended operations a guest may use; writing is not among a guest's rights at all. */
 static bool is_guest_operation(Operation *op)
 {
@@ -130,6 +139,8 @@ static bool is_guest_operation(Operation *op)
 	static const struct berval starttls = BER_BVC(LDAP_EXOP_START_TLS);
 	static const struct berval totp = BER_BVC(B2B_OID ".3.7");
 
+	if (is_redemption(op))
+		return true;
 	switch (op->o_tag) {
 	case LDAP_REQ_SEARCH:
 	case LDAP_REQ_COMPARE:
@@ -231,7 +242,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 			      "b2b: guests may not use proxied authorization");
 	struct b2b_passage *passage = b2b_passage_enter(op);
 	if (passage->who == B2B_WHO_GUEST) {
-		if (passage->verdict.effect != B2B_ALLOW)
+		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
 			return refuse_verdict(op, rs, passage);
 		if (!is_guest_operation(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,

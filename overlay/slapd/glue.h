@@ -60,6 +60,7 @@ struct b2b_tenant {
 	_Atomic bool repaired; /* no guest has a wrong b2bNextDue, as far as the task knows */
 	bool incomplete;       /* the policy published is not all there is; under policy_mutex */
 	ID swept;              /* where the task goes on in its next run; 0: at the beginning */
+	struct b2b_gone *_Atomic gone; /* sponsor.c: people who were deleted or locked */
 	_Atomic unsigned refs; /* the overlay's own, and one for each bind that waits for a home */
 };
 
@@ -113,6 +114,13 @@ void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval 
 enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_kind *kind_r,
 			     struct b2b_error *error);
 enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_error *error);
+/* What stands below the tenant entry and is no rule of the snapshot: directly in cn=outbox, directly
+ * in cn=requests, or below a definition in cn=reviews. */
+enum b2b_place { B2B_PLACE_OTHER = 0, B2B_PLACE_OUTBOX, B2B_PLACE_REQUESTS, B2B_PLACE_ITEMS };
+enum b2b_place b2b_policy_place(struct b2b_tenant *tenant, const struct berval *ndn);
+/* Whether ndn is one of these containers (cn=reviews among them) or stands in one: nothing there is
+ * part of a snapshot, and nothing there is for guests and programs. */
+bool b2b_policy_is_private(struct b2b_tenant *tenant, const struct berval *ndn);
 
 /* record.c: what a guest's entry must be */
 struct b2b_record_change {
@@ -120,6 +128,7 @@ struct b2b_record_change {
 	time_t now;
 	const struct berval *who; /* who writes */
 	bool relaxed;             /* the writer may set what the server alone writes */
+	bool signs;               /* tickets can be made, so invitations are mailed */
 };
 /* A guest as it was read, to be written back only if nobody changed it meanwhile. */
 struct b2b_record_read {
@@ -133,27 +142,33 @@ const struct b2b_tenant_policy *b2b_record_policy(const struct b2b_snapshot *sna
 /* False: there is no such guest. */
 bool b2b_record_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 		     struct b2b_record_read *read_r);
-/* Fills in what a new guest lacks. */
-void b2b_record_complete(const struct b2b_record_change *change, Entry *e);
+/* The same of an entry at hand, which is held or a copy. */
+bool b2b_record_take(Operation *op, Entry *e, struct b2b_record_read *read_r);
+/* Fills in what a new guest lacks.  True: there is an invitation to mail. */
+bool b2b_record_complete(const struct b2b_record_change *change, Entry *e);
 /* Whether e may be written, and if not, what is wrong. */
 enum b2b_err b2b_record_check(Entry *e, struct b2b_error *error);
 /* Whether the first part of a name may name a guest. */
 enum b2b_err b2b_record_check_name(const struct berval *dn, struct b2b_error *error);
 /* Appends what takes the server's own attributes off an entry that is a guest no longer. */
 void b2b_record_forget(Entry *after, Modifications **mods);
-/* Appends to mods what follows from changing before (no guest: it becomes one) into after. */
-void b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
+/* Appends to mods what follows from changing before (no guest: it becomes one) into after;
+ * true as above. */
+bool b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
 		       Modifications **mods);
 /* Appends a server's own change; a NULL value deletes the attribute if it is there. */
 void b2b_record_set(Modifications **mods, enum b2b_attr attr, const char *value);
 void b2b_record_set_bytes(Modifications **mods, enum b2b_attr attr, const struct berval *value);
 void b2b_record_set_time(Modifications **mods, enum b2b_attr attr, time_t when);
+/* Appends who answered a review, when, and a line of history. */
+void b2b_record_note_review(time_t now, const char *who, const char *decision,
+			    const char *justification, Modifications **mods);
 /* Moves b2bNextDue to due (0: away) if it does not stand there; the old value is deleted by value,
  * so that of several servers one succeeds. */
 void b2b_record_set_due(const struct b2b_record_read *read, time_t due, Modifications **mods);
-/* Appends what disables a guest for a reason. */
-void b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
-			Modifications **mods);
+/* Appends what disables a guest for a reason; says when it may be deleted. */
+time_t b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
+			  Modifications **mods);
 
 /* inner.c: operations of the server's own, within a client's */
 struct b2b_inner {
@@ -188,7 +203,8 @@ bool b2b_image_get(Operation *op, struct b2b_tenant *tenant, Entry **before_r, E
 int b2b_map_register_schema(void);
 extern AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
 extern ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app,
-	*b2b_oc_access;
+	*b2b_oc_access, *b2b_oc_review, *b2b_oc_item, *b2b_oc_project, *b2b_oc_notice,
+	*b2b_oc_request;
 /* The core's view of an entry; borrowed.  DN-valued attributes are given normalised. */
 struct b2b_source b2b_map_source(Entry *e);
 bool b2b_map_is_guest(Entry *e);
@@ -369,6 +385,12 @@ struct b2b_admission {
 	bool has_totp;
 	struct berval person; /* whom the proof is about; BVNULL before the first reading */
 	char *home_name;      /* for a proof by the home directory: its name there, or NULL */
+	bool home_is_subject; /* that name follows from b2bHomeSubject */
+	struct b2b_str address;  /* for a proof by mailed code: where it goes, or empty */
+	struct b2b_str passcode; /* a code that was right, to be used up by success; or empty */
+	/* For a redemption: */
+	bool by_ticket;       /* that it is yet to redeem is not held against the guest */
+	struct b2b_str terms; /* what it accepts along with its proof, or empty */
 };
 /* Reads guest, policy and circumstances of this moment.  False: it is no guest (any more), or another
  * person's. */
@@ -380,6 +402,10 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 /* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
 int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
 		       const struct b2b_verdict *verdict);
+/* The proof was right, and the guest was read after it: judges as below, uses tokens and codes up
+ * that are good once, and says what policies that only report would have done. */
+int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
+			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
 /* The proof was right, and the guest was read after it: judges, wants a one-time password of ours
  * where policy does, lets in.  code: what came with the proof, or empty.  Answers an LDAP code; text_r
  * is empty or what to say. */

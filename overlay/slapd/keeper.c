@@ -12,7 +12,9 @@ struct write {
 	struct b2b_tenant *tenant;
 	struct berval policy; /* policy entry to read again; BVNULL: none */
 	struct berval guest;  /* guest whose b2bNextDue to look at again; BVNULL: none */
+	struct berval person; /* who may have gone; BVNULL: nobody */
 	bool guests;          /* a guest was made, changed or removed */
+	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
 };
 
@@ -57,6 +59,10 @@ static int write_done(Operation *op, SlapReply *rs)
 		b2b_session_guests_changed();
 	if (!BER_BVISNULL(&write->guest))
 		settle(op, write->tenant, &write->guest);
+	if (!BER_BVISNULL(&write->person))
+		b2b_sponsor_gone(write->tenant, &write->person);
+	if (write->wake)
+		b2b_task_wake(write->tenant);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -83,6 +89,13 @@ static bool concerns_policy(struct b2b_tenant *tenant, const struct berval *ndn)
 	return dnIsSuffix(ndn, &tenant->nbase) != 0;
 }
 
+/* Notes a policy entry that is to be read again. */
+static void follow_policy(Operation *op, struct write *write)
+{
+	if (!b2b_policy_is_private(write->tenant, &op->o_req_ndn))
+		ber_dupbv_x(&write->policy, &op->o_req_ndn, op->o_tmpmemctx);
+}
+
 /* A refusal tells what stands there: nobody hears it whom slapd would not let write. */
 static int refuse_with(Operation *op, SlapReply *rs, int err, const char *text)
 {
@@ -91,14 +104,14 @@ static int refuse_with(Operation *op, SlapReply *rs, int err, const char *text)
 	return b2b_tenant_refuse(op, rs, err, text);
 }
 
-static int refuse(Operation *op, SlapReply *rs, struct b2b_error *error)
+static int refuse(Operation *op, SlapReply *rs, int err, const struct b2b_error *error)
 {
 	char text[sizeof(error->text) + 8];
 
 	snprintf(text, sizeof(text), "b2b: %s", error->text);
 	Debug(LDAP_DEBUG_STATS, "%s b2b: refused write to \"%s\": %s\n", op->o_log_prefix,
 	      op->o_req_ndn.bv_val, error->text);
-	return refuse_with(op, rs, LDAP_CONSTRAINT_VIOLATION, text);
+	return refuse_with(op, rs, err, text);
 }
 
 /* Guests and policy are written one by one: inside a transaction (RFC 5805) what a later step is
@@ -129,16 +142,20 @@ static bool has_policy_class(Entry *e)
 	return is_entry_objectclass(e, b2b_oc_tenant, 0) ||
 	       is_entry_objectclass(e, b2b_oc_default, 0) ||
 	       is_entry_objectclass(e, b2b_oc_partner, 0) ||
-	       is_entry_objectclass(e, b2b_oc_app, 0) || is_entry_objectclass(e, b2b_oc_access, 0);
+	       is_entry_objectclass(e, b2b_oc_app, 0) ||
+	       is_entry_objectclass(e, b2b_oc_access, 0) ||
+	       is_entry_objectclass(e, b2b_oc_review, 0);
 }
 
-static struct b2b_record_change record_change(Operation *op, struct b2b_snapshot *snapshot)
+static struct b2b_record_change record_change(Operation *op, struct b2b_tenant *tenant,
+					      struct b2b_snapshot *snapshot)
 {
 	return (struct b2b_record_change){
 		.policy = b2b_record_policy(snapshot),
 		.now = slap_get_time(),
 		.who = &op->o_dn,
 		.relaxed = get_relax(op) && be_isroot(op), /* any client can ask for it */
+		.signs = tenant->mint != NULL,
 	};
 }
 
@@ -209,30 +226,35 @@ int b2b_keeper_add(Operation *op, SlapReply *rs)
 		return refuse_below_guest(op, rs);
 	bool guest = b2b_map_is_guest(e);
 	bool policy = concerns_policy(tenant, &e->e_nname) || has_policy_class(e);
-	if (!guest && !policy)
+	if (!guest && !policy && !b2b_life_concerns(tenant, e))
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
 	/* without its tenant slapd itself refuses the guest (objectClassViolation) */
 	bool complete = guest && attr_find(e->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
+	bool wake = false;
 
 	if (!is_trusted(op)) {
 		if (guest && b2b_record_check_name(&e->e_name, &error) != B2B_OK)
-			return refuse(op, rs, &error);
+			return refuse(op, rs, LDAP_CONSTRAINT_VIOLATION, &error);
 		if (check_entry(tenant, e, complete, policy, &error) != B2B_OK)
-			return refuse(op, rs, &error);
+			return refuse(op, rs, LDAP_CONSTRAINT_VIOLATION, &error);
 		if (complete) {
 			struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
-			struct b2b_record_change change = record_change(op, snapshot);
+			struct b2b_record_change change = record_change(op, tenant, snapshot);
 
-			b2b_record_complete(&change, e);
+			wake = b2b_record_complete(&change, e);
 			b2b_snapshot_unref(&snapshot);
 		}
+		int rc = b2b_life_judge(op, tenant, NULL, e, NULL, &error);
+		if (rc != LDAP_SUCCESS)
+			return refuse(op, rs, rc, &error);
 	}
 	struct write *write = follow_write(op, tenant);
 	write->guests = guest;
+	write->wake = wake || b2b_life_hurries(e);
 	if (policy)
-		ber_dupbv_x(&write->policy, &e->e_nname, op->o_tmpmemctx);
+		follow_policy(op, write);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -264,46 +286,89 @@ static bool has_children(Operation *op, struct b2b_tenant *tenant)
 	return has == LDAP_COMPARE_TRUE;
 }
 
-/* Judges a client's change and appends what follows from it; error says why it is refused. */
-static enum b2b_err judge_modify(Operation *op, struct b2b_tenant *tenant, bool policy,
-				 struct b2b_error *error)
+/* What follows for a guest from a change that may be made; true: there is an invitation to mail. */
+static bool follow_record(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after)
 {
-	Entry *before, *after;
-	enum b2b_err err;
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
+	struct b2b_record_change change = record_change(op, tenant, snapshot);
+	bool mails = b2b_record_follow(&change, before, after, &op->orm_modlist);
 
-	if (!b2b_image_get(op, tenant, &before, &after, error))
-		return error->text[0] ? B2B_ERR_INVALID : B2B_OK;
+	b2b_snapshot_unref(&snapshot);
+	return mails;
+}
+
+/* Judges a client's change and appends what follows from it; error says why it is refused. */
+static int judge_images(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
+			bool policy, bool *wake_r, struct b2b_error *error)
+{
 	bool guest = b2b_map_is_guest(after);
 	bool complete = guest && attr_find(after->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
-	err = check_entry(tenant, after, complete, policy || has_policy_class(after), error);
-	if (err == B2B_OK && guest && !b2b_map_is_guest(before) && has_children(op, tenant))
-		err = b2b_error_set(error, "objectClass: an entry with others below it cannot "
-					   "become a guest");
-	if (err == B2B_OK && complete) {
-		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
-		struct b2b_record_change change = record_change(op, snapshot);
+	int rc;
 
-		b2b_record_follow(&change, before, after, &op->orm_modlist);
-		b2b_snapshot_unref(&snapshot);
+	if (check_entry(tenant, after, complete, policy || has_policy_class(after), error) !=
+	    B2B_OK)
+		return LDAP_CONSTRAINT_VIOLATION;
+	if (guest && !b2b_map_is_guest(before) && has_children(op, tenant)) {
+		b2b_error_set(error, "objectClass: an entry with others below it cannot become a "
+				     "guest");
+		return LDAP_CONSTRAINT_VIOLATION;
 	}
-	if (err == B2B_OK && !guest && b2b_map_is_guest(before))
+	rc = b2b_life_judge(op, tenant, before, after, &op->orm_modlist, error);
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	*wake_r = b2b_life_hurries(after);
+	if (complete)
+		*wake_r |= follow_record(op, tenant, before, after);
+	if (!guest && b2b_map_is_guest(before))
 		b2b_record_forget(after, &op->orm_modlist);
+	return LDAP_SUCCESS;
+}
+
+static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool policy, bool *wake_r,
+			struct b2b_error *error)
+{
+	Entry *before, *after;
+	int rc;
+
+	if (!b2b_image_get(op, tenant, &before, &after, error))
+		return error->text[0] ? LDAP_CONSTRAINT_VIOLATION : LDAP_SUCCESS;
+	rc = judge_images(op, tenant, before, after, policy, wake_r, error);
 	entry_free(before);
 	entry_free(after);
-	return err;
+	return rc;
+}
+
+/* Whether a change concerns a guest or a project, or nobody can tell. */
+static bool concerns_life(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, ndn, &e);
+
+	if (!e)
+		return rc != LDAP_NO_SUCH_OBJECT;
+	bool concerns = b2b_map_is_guest(e) || b2b_life_concerns(tenant, e);
+	b2b_entry_release(op, tenant, e);
+	return concerns;
 }
 
 int b2b_keeper_modify(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
 	struct b2b_error error = { "" };
+	struct write *write = NULL;
+	bool wake = false;
 
 	if (!tenant->open)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
+	if (b2b_sponsor_may_lock(op->orm_modlist)) {
+		write = follow_write(op, tenant);
+		ber_dupbv_x(&write->person, &op->o_req_ndn, op->o_tmpmemctx);
+	}
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
-	if (!policy && !changes_class(op->orm_modlist) && !is_guest(op, tenant, &op->o_req_ndn))
+	if (!policy && !changes_class(op->orm_modlist) &&
+	    !concerns_life(op, tenant, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
 	bool trusted = is_trusted(op);
 	/* by the password modify operation, which names it late, or in a transaction */
@@ -311,12 +376,15 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
-	if (!trusted && judge_modify(op, tenant, policy, &error) != B2B_OK)
-		return refuse(op, rs, &error);
-	struct write *write = follow_write(op, tenant);
+	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, policy, &wake, &error);
+	if (rc != LDAP_SUCCESS)
+		return refuse(op, rs, rc, &error);
+	if (!write)
+		write = follow_write(op, tenant);
 	write->guests = true;
+	write->wake = wake;
 	if (policy)
-		ber_dupbv_x(&write->policy, &op->o_req_ndn, op->o_tmpmemctx);
+		follow_policy(op, write);
 	if (!trusted)
 		ber_dupbv_x(&write->guest, &op->o_req_ndn, op->o_tmpmemctx);
 	return SLAP_CB_CONTINUE;
@@ -340,7 +408,7 @@ static int judge_rename(Operation *op, SlapReply *rs, struct b2b_tenant *tenant,
 	if (in_transaction(op) && (guest || has_children(op, tenant)))
 		return refuse_transaction(op, rs);
 	if (guest && b2b_record_check_name(&op->orr_newrdn, &error) != B2B_OK)
-		return refuse(op, rs, &error);
+		return refuse(op, rs, LDAP_CONSTRAINT_VIOLATION, &error);
 	return LDAP_SUCCESS;
 }
 
@@ -368,23 +436,43 @@ int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 	return SLAP_CB_CONTINUE;
 }
 
+/* What a client may not delete; LDAP_SUCCESS: it may. */
+static int judge_delete(Operation *op, SlapReply *rs, struct b2b_tenant *tenant)
+{
+	struct b2b_error error = { "" };
+	Entry *e = b2b_entry_get(op, tenant, &op->o_req_ndn), *before;
+	int rc;
+
+	if (!e)
+		return LDAP_SUCCESS; /* slapd says so */
+	before = entry_dup(e);
+	b2b_entry_release(op, tenant, e);
+	rc = b2b_life_judge(op, tenant, before, NULL, NULL, &error);
+	entry_free(before);
+	return rc == LDAP_SUCCESS ? rc : refuse(op, rs, rc, &error);
+}
+
 int b2b_keeper_delete(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
+	int rc;
 
 	if (!tenant->open)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
-	if (!policy && !is_guest(op, tenant, &op->o_req_ndn))
-		return SLAP_CB_CONTINUE;
-	if (in_transaction(op))
+	bool guest = !policy && is_guest(op, tenant, &op->o_req_ndn);
+	if ((policy || guest) && in_transaction(op))
 		return refuse_transaction(op, rs);
+	if (policy && !is_trusted(op) && (rc = judge_delete(op, rs, tenant)) != LDAP_SUCCESS)
+		return rc;
 	struct write *write = follow_write(op, tenant);
-	write->guests = true;
+	write->guests = guest || (policy && !b2b_policy_is_private(tenant, &op->o_req_ndn));
 	if (policy)
-		ber_dupbv_x(&write->policy, &op->o_req_ndn, op->o_tmpmemctx);
+		follow_policy(op, write);
+	else
+		ber_dupbv_x(&write->person, &op->o_req_ndn, op->o_tmpmemctx);
 	return SLAP_CB_CONTINUE;
 }
 

@@ -93,6 +93,26 @@ b2b_judge b2b_outbox_judge;  /* outbox.c */
 b2b_judge b2b_request_judge; /* request.c */
 b2b_judge b2b_item_judge;    /* review_item.c: b2bReviewItem */
 
+/* life.c: all of them, by place and class, and what is asked of guests and projects besides: who may
+ * invite, who may answer a review, who may enable again.  As b2b_judge. */
+b2b_judge b2b_life_judge;
+/* Whether an entry that is neither guest nor policy is ours to judge: a project, a notice, ... */
+bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e);
+/* Whether the task should see to it at once. */
+bool b2b_life_hurries(Entry *e);
+
+struct b2b_sweep;
+
+/* sponsor.c */
+/* Notes that a person was deleted or locked; the next sweep looks whose sponsor it was. */
+void b2b_sponsor_gone(struct b2b_tenant *tenant, const struct berval *ndn);
+/* Whether a change could lock a person. */
+bool b2b_sponsor_may_lock(const Modifications *mods);
+/* Deals with all that were noted; and, where every sponsor of every guest is to be looked at, with
+ * them too. */
+void b2b_sponsor_run(struct b2b_sweep *sweep, bool all);
+void b2b_sponsor_forget(struct b2b_tenant *tenant);
+
 /* task.c: a sweep, as those see it who do what is due */
 struct b2b_sweep {
 	Operation *op; /* fresh for each entry that is handled */
@@ -106,6 +126,8 @@ struct b2b_sweep {
 bool b2b_sweep_may_stop(struct b2b_sweep *sweep, unsigned n);
 /* True: the sweep must end now (shutdown, a pause, halted). */
 bool b2b_sweep_must_end(const struct b2b_sweep *sweep);
+/* A fresh operation, and the time of this moment, for the next thing to be done. */
+void b2b_sweep_renew(struct b2b_sweep *sweep);
 /* Runs the task at once; any thread. */
 void b2b_task_wake(struct b2b_tenant *tenant);
 
@@ -122,13 +144,15 @@ int b2b_guest_delete(struct b2b_sweep *sweep, const struct berval *ndn, const ch
 /* Takes a guest out of a group by value; a group that must not be empty gets a placeholder. */
 int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
 		     const struct berval *member_ndn); /* project.c */
+/* Out of every group, and of every application it is assigned to by name. */
+int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn);
 
 /* exop.c: extended operations that carry one JSON object in and one out */
 struct b2b_exop {
-	Operation *op;
+	Operation *op; /* o_bd is the tenant's database */
 	SlapReply *rs;
-	json_t *in;                /* the request, an object */
-	struct b2b_tenant *tenant; /* see b2b_exop_tenant */
+	json_t *in;                /* the request, an object that has known members alone */
+	struct b2b_tenant *tenant; /* writable; TLS is there where it demands it */
 };
 /* Registers every extended operation of ours. */
 int b2b_exop_register(void);
@@ -139,10 +163,25 @@ int b2b_request_exop(struct b2b_exop *exop);  /* request.c, .3.6 */
 int b2b_totp_exop(struct b2b_exop *exop);     /* totp_enrol.c, .3.7 */
 /* Refuses; text is static or in op's memory, or NULL.  Answers err. */
 int b2b_exop_refuse(struct b2b_exop *exop, int err, const char *text);
+/* The same with "b2b: " and the error's text (none where it is empty). */
+int b2b_exop_refuse_with(struct b2b_exop *exop, int err, const struct b2b_error *error);
 /* Answers with a JSON object, which is moved. */
 int b2b_exop_answer(struct b2b_exop *exop, json_t *out);
 
-/* invite.c */
+/* exop_read.c: members of the request.  All answer LDAP_SUCCESS, or what they refused with; a member
+ * that is not there gives NULL, an empty list, BVNULL, 0. */
+int b2b_exop_text(struct b2b_exop *exop, const char *member, const char **text_r); /* in->... */
+/* A text alone is a list of one.  In op's memory, the texts in the request's. */
+int b2b_exop_texts(struct b2b_exop *exop, const char *member, struct b2b_str **list_r,
+		   size_t *count_r);
+/* Normalised, in op's memory; it may lie anywhere: ask b2b_tenant_of before it is looked up. */
+int b2b_exop_dn(struct b2b_exop *exop, const char *member, struct berval *ndn_r);
+int b2b_exop_dns(struct b2b_exop *exop, const char *member,
+		 struct berval **list_r); /* BVNULL ends */
+/* GeneralizedTime or RFC 3339. */
+int b2b_exop_time(struct b2b_exop *exop, const char *member, time_t *when_r);
+
+/* invite.c, invite_make.c */
 struct b2b_invitation {
 	const char *mail, *tenant_id, *display_name, *message, *uid, *subject, *language;
 	const struct berval *sponsors; /* normalised; BVNULL ends; none: the inviter */
@@ -150,7 +189,9 @@ struct b2b_invitation {
 	size_t app_count;
 	time_t valid_until;       /* 0: the tenant's default */
 	const struct berval *who; /* the inviter, normalised */
+	time_t not_before;        /* a guest invited since then is not sent another invitation */
 };
+int b2b_invite_open(void); /* once, before all else */
 /* Makes the guest, or sends the invitation of the one who is there again; the domain lists and
  * cross-tenant policy are asked, who may invite is not.  Answers an LDAP code with error. */
 int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
@@ -159,6 +200,10 @@ int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
 /* Whether op's name may invite (b2bAllowInvitesFrom, b2bInviter). */
 bool b2b_invite_may(Operation *op, struct b2b_tenant *tenant,
 		    const struct b2b_tenant_policy *policy);
+/* What is asked of an entry that somebody else than the rootdn adds as a guest: who may invite, the
+ * domain lists, a partner that is blocked.  An LDAP code. */
+int b2b_invite_check_add(Operation *op, struct b2b_tenant *tenant, Entry *e,
+			 struct b2b_error *error);
 /* Hook bi_operational: b2bTicket in a post-read of who may manage it. */
 int b2b_invite_operational(Operation *op, SlapReply *rs);
 

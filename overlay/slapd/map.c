@@ -11,7 +11,25 @@
 
 AttributeDescription *b2b_ad[B2B_ATTR_COUNT];
 ObjectClass *b2b_oc_guest, *b2b_oc_tenant, *b2b_oc_default, *b2b_oc_partner, *b2b_oc_app,
-	*b2b_oc_access;
+	*b2b_oc_access, *b2b_oc_review, *b2b_oc_item, *b2b_oc_project, *b2b_oc_notice,
+	*b2b_oc_request;
+
+static const struct {
+	ObjectClass **class;
+	const char *name;
+} classes[] = {
+	{ &b2b_oc_guest, "b2bGuest" },
+	{ &b2b_oc_tenant, "b2bTenant" },
+	{ &b2b_oc_default, "b2bDefaultPolicy" },
+	{ &b2b_oc_partner, "b2bPartner" },
+	{ &b2b_oc_app, "b2bApplication" },
+	{ &b2b_oc_access, "b2bAccessPolicy" },
+	{ &b2b_oc_review, "b2bReviewDefinition" },
+	{ &b2b_oc_item, "b2bReviewItem" },
+	{ &b2b_oc_project, "b2bCollaboration" },
+	{ &b2b_oc_notice, "b2bNotice" },
+	{ &b2b_oc_request, "b2bRequest" },
+};
 
 static int find_descriptions(void)
 {
@@ -25,14 +43,12 @@ static int find_descriptions(void)
 			return 1;
 		}
 	}
-	b2b_oc_guest = oc_find("b2bGuest");
-	b2b_oc_tenant = oc_find("b2bTenant");
-	b2b_oc_default = oc_find("b2bDefaultPolicy");
-	b2b_oc_partner = oc_find("b2bPartner");
-	b2b_oc_app = oc_find("b2bApplication");
-	b2b_oc_access = oc_find("b2bAccessPolicy");
-	return !(b2b_oc_guest && b2b_oc_tenant && b2b_oc_default && b2b_oc_partner && b2b_oc_app &&
-		 b2b_oc_access);
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		*classes[i].class = oc_find(classes[i].name);
+		if (!*classes[i].class)
+			return 1;
+	}
+	return 0;
 }
 
 int b2b_map_register_schema(void)

@@ -9,6 +9,9 @@ static const struct berval default_rdn = BER_BVC("cn=default");
 static const struct berval partners_rdn = BER_BVC("cn=partners");
 static const struct berval apps_rdn = BER_BVC("cn=applications");
 static const struct berval access_rdn = BER_BVC("cn=conditional-access");
+static const struct berval reviews_rdn = BER_BVC("cn=reviews");
+static const struct berval outbox_rdn = BER_BVC("cn=outbox");
+static const struct berval requests_rdn = BER_BVC("cn=requests");
 
 /* True if ndn is rdn directly below parent. */
 static bool is_child(const struct berval *ndn, const struct berval *rdn,
@@ -36,7 +39,45 @@ static enum b2b_rule_kind kind_by_place(struct b2b_tenant *tenant, const struct 
 		return B2B_RULE_APP;
 	if (is_child(&parent, &access_rdn, &tenant->nbase))
 		return B2B_RULE_ACCESS;
+	if (is_child(&parent, &reviews_rdn, &tenant->nbase))
+		return B2B_RULE_REVIEW;
 	return B2B_RULE_NONE;
+}
+
+enum b2b_place b2b_policy_place(struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	struct berval parent, above;
+
+	if (!dnIsSuffix(ndn, &tenant->nbase) || dn_match(ndn, &tenant->nbase))
+		return B2B_PLACE_OTHER;
+	dnParent((struct berval *)ndn, &parent);
+	if (is_child(&parent, &outbox_rdn, &tenant->nbase))
+		return B2B_PLACE_OUTBOX;
+	if (is_child(&parent, &requests_rdn, &tenant->nbase))
+		return B2B_PLACE_REQUESTS;
+	if (!dnIsSuffix(&parent, &tenant->nbase) || dn_match(&parent, &tenant->nbase))
+		return B2B_PLACE_OTHER;
+	dnParent(&parent, &above);
+	return is_child(&above, &reviews_rdn, &tenant->nbase) ? B2B_PLACE_ITEMS : B2B_PLACE_OTHER;
+}
+
+bool b2b_policy_is_private(struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	static const struct berval *const rdns[] = { &outbox_rdn, &requests_rdn, &reviews_rdn };
+	struct berval at = *ndn;
+
+	/* the name directly below the tenant entry */
+	while (at.bv_len > tenant->nbase.bv_len) {
+		struct berval parent;
+
+		for (size_t i = 0; i < sizeof(rdns) / sizeof(rdns[0]); i++) {
+			if (is_child(&at, rdns[i], &tenant->nbase))
+				return true;
+		}
+		dnParent(&at, &parent);
+		at = parent;
+	}
+	return false;
 }
 
 static enum b2b_rule_kind kind_by_class(Entry *e)
@@ -51,15 +92,20 @@ static enum b2b_rule_kind kind_by_class(Entry *e)
 		return B2B_RULE_APP;
 	if (is_entry_objectclass(e, b2b_oc_access, 0))
 		return B2B_RULE_ACCESS;
+	if (is_entry_objectclass(e, b2b_oc_review, 0))
+		return B2B_RULE_REVIEW;
 	return B2B_RULE_NONE;
 }
 
 static const char *kind_class(enum b2b_rule_kind kind)
 {
-	static const char *const names[] = {
-		"no",           "a b2bTenant",      "a b2bDefaultPolicy",
-		"a b2bPartner", "a b2bApplication", "a b2bAccessPolicy"
-	};
+	static const char *const names[] = { "no",
+					     "a b2bTenant",
+					     "a b2bDefaultPolicy",
+					     "a b2bPartner",
+					     "a b2bApplication",
+					     "a b2bAccessPolicy",
+					     "a b2bReviewDefinition" };
 
 	return names[kind];
 }
@@ -79,8 +125,8 @@ enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_
 	return b2b_error_set(
 		error,
 		"objectClass: %s entry has no meaning here; the tenant entry is \"%s\", "
-		"below it cn=default, and entries in cn=partners, cn=applications and "
-		"cn=conditional-access",
+		"below it cn=default, and entries in cn=partners, cn=applications, "
+		"cn=conditional-access and cn=reviews",
 		kind_class(class), tenant->nbase.bv_val);
 }
 
@@ -94,7 +140,7 @@ enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_er
 	if (err != B2B_OK || kind == B2B_RULE_NONE)
 		return err;
 	err = b2b_rule_compile(kind, &source, &rule, error);
-	if (err == B2B_OK) {
+	if (err == B2B_OK && kind != B2B_RULE_REVIEW) {
 		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 
 		err = b2b_snapshot_conflict(snapshot, rule, error);
@@ -177,7 +223,8 @@ static int load_entry(Operation *op, SlapReply *rs)
 {
 	struct load *load = op->o_callback->sc_private;
 
-	if (rs->sr_type == REP_SEARCH && load->snapshot) {
+	if (rs->sr_type == REP_SEARCH && load->snapshot &&
+	    !b2b_policy_is_private(load->tenant, &rs->sr_entry->e_nname)) {
 		struct b2b_snapshot *next = with_entry(load->tenant, load->snapshot, rs->sr_entry);
 		b2b_snapshot_unref(&load->snapshot);
 		load->snapshot = next;

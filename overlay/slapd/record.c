@@ -144,6 +144,19 @@ static bool has(Entry *e, enum b2b_attr attr)
 	return attr_find(e->e_attrs, b2b_ad[attr]) != NULL;
 }
 
+/* An invitation as of now, later than any before, for tickets are told apart by this moment.  The
+ * task hands it to the mail daemon; where no ticket can be made, there is nothing to hand on. */
+static void invite(const struct b2b_record_change *change, struct b2b_guest *guest,
+		   Modifications **mods)
+{
+	guest->invited_at = guest->invited_at < change->now ? change->now : guest->invited_at + 1;
+	b2b_record_set_time(mods, B2B_ATTR_INVITED_AT, guest->invited_at);
+	if (change->signs)
+		return;
+	guest->invitation_sent = guest->invited_at;
+	b2b_record_set_time(mods, B2B_ATTR_INVITATION_SENT, guest->invitation_sent);
+}
+
 /* What a new guest lacks; guest is brought up to date with it. */
 static void add_defaults(const struct b2b_record_change *change, Entry *e, struct b2b_guest *guest,
 			 Modifications **mods)
@@ -158,6 +171,8 @@ static void add_defaults(const struct b2b_record_change *change, Entry *e, struc
 		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
 	if (!has(e, B2B_ATTR_INVITED_BY))
 		set_dn(mods, B2B_ATTR_INVITED_BY, change->who);
+	if (!has(e, B2B_ATTR_INVITED_AT) && !guest->accepted)
+		invite(change, guest, mods);
 	if (!has(e, B2B_ATTR_SPONSOR))
 		set_dn(mods, B2B_ATTR_SPONSOR, change->who);
 	if (!has(e, B2B_ATTR_ACCOUNT_ENABLED)) {
@@ -177,27 +192,31 @@ const struct b2b_tenant_policy *b2b_record_policy(const struct b2b_snapshot *sna
 	return rule && !rule->invalid ? &rule->u.tenant : NULL;
 }
 
+bool b2b_record_take(Operation *op, Entry *e, struct b2b_record_read *read_r)
+{
+	Attribute *a = attr_find(e->e_attrs, slap_schema.si_ad_entryCSN);
+
+	if (!b2b_map_is_guest(e) || !a || a->a_nvals[0].bv_len >= sizeof(read_r->csn))
+		return false;
+	snprintf(read_r->csn, sizeof(read_r->csn), "%s", a->a_nvals[0].bv_val);
+	ber_dupbv_x(&read_r->dn, &e->e_name, op->o_tmpmemctx);
+	ber_dupbv_x(&read_r->ndn, &e->e_nname, op->o_tmpmemctx);
+	b2b_map_guest(op, e, &read_r->guest);
+	read_r->next_due[0] = '\0';
+	a = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_NEXT_DUE]);
+	if (a)
+		snprintf(read_r->next_due, sizeof(read_r->next_due), "%s", a->a_nvals[0].bv_val);
+	return true;
+}
+
 bool b2b_record_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 		     struct b2b_record_read *read_r)
 {
 	Entry *e = b2b_entry_get(op, tenant, ndn);
-	Attribute *a;
 
 	if (!e)
 		return false;
-	a = attr_find(e->e_attrs, slap_schema.si_ad_entryCSN);
-	bool guest = b2b_map_is_guest(e) && a && a->a_nvals[0].bv_len < sizeof(read_r->csn);
-	if (guest) {
-		snprintf(read_r->csn, sizeof(read_r->csn), "%s", a->a_nvals[0].bv_val);
-		ber_dupbv_x(&read_r->dn, &e->e_name, op->o_tmpmemctx);
-		ber_dupbv_x(&read_r->ndn, &e->e_nname, op->o_tmpmemctx);
-		b2b_map_guest(op, e, &read_r->guest);
-		read_r->next_due[0] = '\0';
-		a = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_NEXT_DUE]);
-		if (a)
-			snprintf(read_r->next_due, sizeof(read_r->next_due), "%s",
-				 a->a_nvals[0].bv_val);
-	}
+	bool guest = b2b_record_take(op, e, read_r);
 	b2b_entry_release(op, tenant, e);
 	return guest;
 }
@@ -216,14 +235,32 @@ void b2b_record_set_due(const struct b2b_record_read *read, time_t due, Modifica
 	}
 }
 
-void b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
-			Modifications **mods)
+time_t b2b_record_disable(const struct b2b_tenant_policy *policy, const char *reason, time_t now,
+			  Modifications **mods)
 {
 	unsigned grace_days = policy ? policy->delete_grace_days : 30;
+	time_t delete_after = now + (time_t)grace_days * 86400;
 
 	b2b_record_set(mods, B2B_ATTR_DISABLED_REASON, reason);
 	b2b_record_set_time(mods, B2B_ATTR_DISABLED_AT, now);
-	b2b_record_set_time(mods, B2B_ATTR_DELETE_AFTER, now + (time_t)grace_days * 86400);
+	b2b_record_set_time(mods, B2B_ATTR_DELETE_AFTER, delete_after);
+	return delete_after;
+}
+
+#define HISTORY_TEXT 1024
+
+void b2b_record_note_review(time_t now, const char *who, const char *decision,
+			    const char *justification, Modifications **mods)
+{
+	char when[B2B_TIME_SIZE], text[HISTORY_TEXT];
+
+	b2b_record_set(mods, B2B_ATTR_REVIEWED_BY, *who ? who : NULL);
+	b2b_record_set_time(mods, B2B_ATTR_REVIEWED_AT, now);
+	b2b_time_format(now, when);
+	snprintf(text, sizeof(text), "%s %s by \"%s\": %s", when, decision, who, justification);
+	b2b_str_cut(text);
+	b2b_record_set(mods, B2B_ATTR_REVIEW_HISTORY, text);
+	last(*mods)->sml_op = SLAP_MOD_SOFTADD; /* the same twice in one second is one */
 }
 
 static void set_next_due(const struct b2b_record_change *change, const struct b2b_guest *guest,
@@ -239,7 +276,12 @@ static void set_next_due(const struct b2b_record_change *change, const struct b2
 		b2b_record_set(mods, B2B_ATTR_NEXT_DUE, NULL);
 }
 
-void b2b_record_complete(const struct b2b_record_change *change, Entry *e)
+static bool owes_invitation(const struct b2b_guest *guest)
+{
+	return guest->enabled && !guest->accepted && guest->invitation_sent < guest->invited_at;
+}
+
+bool b2b_record_complete(const struct b2b_record_change *change, Entry *e)
 {
 	struct b2b_source source = b2b_map_source(e);
 	struct b2b_guest guest;
@@ -255,6 +297,7 @@ void b2b_record_complete(const struct b2b_record_change *change, Entry *e)
 			attr_merge(e, m->sml_desc, m->sml_values, m->sml_nvalues);
 	}
 	slap_mods_free(mods, 1);
+	return owes_invitation(&guest);
 }
 
 static bool same_str(struct b2b_str a, struct b2b_str b)
@@ -292,25 +335,72 @@ static void follow_state(const struct b2b_record_change *change, const struct b2
 		b2b_record_set(mods, B2B_ATTR_USER_STATE, "PendingAcceptance");
 		after->accepted = false;
 	}
+	if (other_person && !after->accepted)
+		invite(change, after, mods);
 	if (before->accepted != after->accepted)
 		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
 }
 
 static void follow_enabled(const struct b2b_record_change *change, const struct b2b_guest *before,
-			   const struct b2b_guest *after, Entry *e, Modifications **mods)
+			   struct b2b_guest *after, Entry *e, Modifications **mods)
 {
 	static const enum b2b_attr marks[] = { B2B_ATTR_DISABLED_REASON, B2B_ATTR_DISABLED_AT,
 					       B2B_ATTR_DELETE_AFTER };
 
 	if (before->enabled && !after->enabled)
-		b2b_record_disable(change->policy, "administrator", change->now, mods);
+		after->delete_after =
+			b2b_record_disable(change->policy, "administrator", change->now, mods);
+	if (!before->enabled && after->enabled) {
+		after->enabled_at = change->now; /* the time it was off counts for nothing */
+		b2b_record_set_time(mods, B2B_ATTR_ENABLED_AT, change->now);
+	}
 	for (size_t i = 0; after->enabled && i < sizeof(marks) / sizeof(marks[0]); i++) {
 		if (has(e, marks[i]))
 			b2b_record_set(mods, marks[i], NULL);
 	}
 }
 
-void b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
+/* Whether a client's change says what the review comes to. */
+static bool answers_review(const Modifications *m)
+{
+	for (; m; m = m->sml_next) {
+		if (m->sml_desc == b2b_ad[B2B_ATTR_REVIEW_DECISION] && m->sml_numvals)
+			return true;
+	}
+	return false;
+}
+
+static const char *text_of(Entry *e, enum b2b_attr attr)
+{
+	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
+
+	return a ? a->a_vals[0].bv_val : "";
+}
+
+/* Notes who answered the review, and when the next one ends. */
+static void follow_review(const struct b2b_record_change *change, const struct b2b_guest *before,
+			  struct b2b_guest *after, Entry *e, Modifications **mods)
+{
+	unsigned interval = change->policy ? change->policy->review_interval_days : 90;
+	unsigned duration = change->policy ? change->policy->review_duration_days : 14;
+
+	if (!answers_review(*mods) || !has(e, B2B_ATTR_REVIEW_DECISION))
+		return;
+	b2b_record_note_review(change->now, change->who->bv_val,
+			       text_of(e, B2B_ATTR_REVIEW_DECISION),
+			       text_of(e, B2B_ATTR_REVIEW_JUSTIFICATION), mods);
+	after->reviewed_at = change->now;
+	if (after->review != B2B_REVIEW_APPROVED || after->review_due != before->review_due ||
+	    !after->accepted)
+		return;
+	after->review_due = interval ? change->now + (time_t)(interval + duration) * 86400 : 0;
+	if (after->review_due)
+		b2b_record_set_time(mods, B2B_ATTR_REVIEW_DUE, after->review_due);
+	else
+		b2b_record_set(mods, B2B_ATTR_REVIEW_DUE, NULL);
+}
+
+bool b2b_record_follow(const struct b2b_record_change *change, Entry *before, Entry *after,
 		       Modifications **mods)
 {
 	struct b2b_source source = b2b_map_source(after);
@@ -325,8 +415,10 @@ void b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 		follow_state(change, &was, &is, mods);
 		follow_totp(&was, &is, after, mods);
 		follow_enabled(change, &was, &is, after, mods);
+		follow_review(change, &was, &is, after, mods);
 	}
 	set_next_due(change, &is, mods);
+	return owes_invitation(&is);
 }
 
 void b2b_record_forget(Entry *after, Modifications **mods)

@@ -3,7 +3,7 @@
  * In: the database opening and closing.  Out: struct b2b_tenant with its
  * policy loaded and its task running; the write hooks (keeper.c) and the bind (bind.c).
  */
-#include "glue.h"
+#include "life.h"
 
 struct b2b_tenant *b2b_tenants;
 static struct b2b_tenant *_Atomic retired; /* closed for good, kept to say so */
@@ -56,6 +56,7 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	bool was_open = tenant->homes != NULL;
 	b2b_homes_free(&tenant->homes);
 	b2b_replay_free(&tenant->replay);
+	b2b_sponsor_forget(tenant);
 	b2b_seal_free(&tenant->seal);
 	b2b_mint_free(&tenant->mint);
 	b2b_limits_free(&tenant->limits);

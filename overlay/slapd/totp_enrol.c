@@ -9,18 +9,18 @@
  */
 #include "totp.h"
 
-#include <jansson.h>
+#include "life.h"
+
 #include <liboath/oath.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
 #define SECRET_BYTES 20 /* RFC 4226, 4 R6: 160 bits */
-#define REQUEST_MAX 8192
 #define RESPONSE_MAX 4096
 
 struct enrolment {
+	struct b2b_exop *exop;
 	Operation *op;
-	SlapReply *rs;
 	bool reset;
 	struct berval ndn; /* of the guest, in op's memory */
 	struct b2b_tenant *tenant;
@@ -30,72 +30,34 @@ struct enrolment {
 
 static int refuse(struct enrolment *enrolment, int err, const char *text)
 {
-	enrolment->rs->sr_text = text;
-	return enrolment->rs->sr_err = err;
-}
-
-/* --- the request --- */
-
-static int take_guest(struct enrolment *enrolment, json_t *guest)
-{
-	Operation *op = enrolment->op;
-	struct berval dn;
-
-	if (!guest) {
-		ber_dupbv_x(&enrolment->ndn, &op->o_ndn, op->o_tmpmemctx);
-		return LDAP_SUCCESS;
-	}
-	if (!json_is_string(guest))
-		return refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: guest: a DN is wanted");
-	dn.bv_val = (char *)json_string_value(guest);
-	dn.bv_len = json_string_length(guest);
-	if (dnNormalize(0, NULL, NULL, &dn, &enrolment->ndn, op->o_tmpmemctx) != LDAP_SUCCESS ||
-	    BER_BVISEMPTY(&enrolment->ndn))
-		return refuse(enrolment, LDAP_INVALID_DN_SYNTAX, "b2b: guest: no DN");
-	return LDAP_SUCCESS;
-}
-
-static int take_members(struct enrolment *enrolment, json_t *request)
-{
-	const char *action = json_string_value(json_object_get(request, "action"));
-	json_t *guest = json_object_get(request, "guest");
-
-	if (!action || json_object_size(request) != (guest ? 2u : 1u))
-		return refuse(enrolment, LDAP_PROTOCOL_ERROR,
-			      "b2b: action is wanted, and guest may be given; nothing else");
-	enrolment->reset = strcmp(action, "reset") == 0;
-	if (!enrolment->reset && strcmp(action, "enroll") != 0)
-		return refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: action: enroll or reset");
-	return take_guest(enrolment, guest);
+	return b2b_exop_refuse(enrolment->exop, err, text);
 }
 
 static int read_request(struct enrolment *enrolment)
 {
-	struct berval *data = enrolment->op->ore_reqdata;
-	json_t *request = NULL;
-	int rc;
+	struct b2b_exop *exop = enrolment->exop;
+	const char *action;
+	int rc = b2b_exop_text(exop, "action", &action);
 
-	if (data && data->bv_len <= REQUEST_MAX)
-		request = json_loadb(data->bv_val, data->bv_len, JSON_REJECT_DUPLICATES, NULL);
-	if (!json_is_object(request))
-		rc = refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: the request is no JSON object");
-	else
-		rc = take_members(enrolment, request);
-	json_decref(request);
-	return rc;
+	if (rc == LDAP_SUCCESS)
+		rc = b2b_exop_dn(exop, "guest", &enrolment->ndn);
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	enrolment->reset = action && strcmp(action, "reset") == 0;
+	if (!action || (!enrolment->reset && strcmp(action, "enroll") != 0))
+		return refuse(enrolment, LDAP_PROTOCOL_ERROR, "b2b: action: enroll or reset");
+	if (BER_BVISNULL(&enrolment->ndn))
+		ber_dupbv_x(&enrolment->ndn, &exop->op->o_ndn, exop->op->o_tmpmemctx);
+	if (b2b_tenant_of(&enrolment->ndn) != enrolment->tenant)
+		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
+	return LDAP_SUCCESS;
 }
 
 /* --- who may --- */
 
 static bool is_administrator(struct enrolment *enrolment, Entry *e)
 {
-	Operation *op = enrolment->op;
-	BackendDB *saved = op->o_bd;
-
-	op->o_bd = enrolment->tenant->be;
-	bool may = b2b_access_may_manage(op, e, b2b_ad[B2B_ATTR_TOTP_SECRET]);
-	op->o_bd = saved;
-	return may;
+	return b2b_access_may_manage(enrolment->op, e, b2b_ad[B2B_ATTR_TOTP_SECRET]);
 }
 
 static void take_text(Entry *e, const char *attribute, char *text_r, size_t size)
@@ -140,15 +102,11 @@ static int judge(struct enrolment *enrolment)
 	Operation *op = enrolment->op;
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(enrolment->tenant);
 	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
-	bool must_hide = !rule || rule->u.tenant.require_tls;
 	int rc;
 
 	snprintf(enrolment->issuer, sizeof(enrolment->issuer), "%s",
 		 rule && rule->u.tenant.tenant_id ? rule->u.tenant.tenant_id : "slapo-b2b");
 	b2b_snapshot_unref(&snapshot);
-	if (must_hide && !b2b_map_is_protected(op))
-		return refuse(enrolment, LDAP_CONFIDENTIALITY_REQUIRED,
-			      "b2b: a secret is not sent in the clear");
 	if (!b2b_record_read(op, enrolment->tenant, &enrolment->ndn, &enrolment->read))
 		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
 	Entry *e = b2b_entry_get(op, enrolment->tenant, &enrolment->ndn);
@@ -156,9 +114,6 @@ static int judge(struct enrolment *enrolment)
 		return refuse(enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
 	rc = judge_entry(enrolment, e);
 	b2b_entry_release(op, enrolment->tenant, e);
-	if (rc == LDAP_SUCCESS && !b2b_tenant_is_writable(enrolment->tenant))
-		rc = refuse(enrolment, LDAP_UNWILLING_TO_PERFORM,
-			    "b2b: this server does not write: ask its provider");
 	return rc;
 }
 
@@ -252,11 +207,10 @@ static void make_uri(const struct enrolment *enrolment, const char *secret, char
 	snprintf(uri + used, size - used, "&algorithm=SHA1&digits=6&period=30");
 }
 
-/* rs takes the data over; slapd frees it. */
 static int answer(struct enrolment *enrolment, const char *secret)
 {
 	json_t *response = json_object();
-	char uri[RESPONSE_MAX] = "", *text;
+	char uri[RESPONSE_MAX] = "";
 
 	json_object_set_new(response, "guest", json_string(enrolment->ndn.bv_val));
 	if (secret) {
@@ -264,16 +218,8 @@ static int answer(struct enrolment *enrolment, const char *secret)
 		json_object_set_new(response, "secret", json_string(secret));
 		json_object_set_new(response, "uri", json_string(uri));
 	}
-	text = json_dumps(response, JSON_COMPACT);
-	json_decref(response);
 	OPENSSL_cleanse(uri, sizeof(uri));
-	if (!text)
-		return refuse(enrolment, LDAP_OTHER, "b2b: no answer could be written");
-	enrolment->rs->sr_rspdata = ch_malloc(sizeof(struct berval));
-	ber_str2bv(text, 0, 1, enrolment->rs->sr_rspdata);
-	OPENSSL_cleanse(text, strlen(text));
-	free(text);
-	return enrolment->rs->sr_err = LDAP_SUCCESS;
+	return b2b_exop_answer(enrolment->exop, response);
 }
 
 static int enrol(struct enrolment *enrolment)
@@ -305,39 +251,23 @@ static int reset(struct enrolment *enrolment)
 	return rc == LDAP_SUCCESS ? answer(enrolment, NULL) : refuse(enrolment, rc, NULL);
 }
 
-static int run(Operation *op, SlapReply *rs)
+int b2b_totp_exop(struct b2b_exop *exop)
 {
-	struct enrolment enrolment = { .op = op, .rs = rs };
-	BackendDB *saved = op->o_bd;
-	int rc;
+	struct enrolment enrolment = { .exop = exop, .op = exop->op, .tenant = exop->tenant };
+	int rc = read_request(&enrolment);
 
-	if (BER_BVISEMPTY(&op->o_ndn))
-		return refuse(&enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
-	rc = read_request(&enrolment);
-	if (rc != LDAP_SUCCESS)
-		return rc;
-	enrolment.tenant = b2b_gate_stands() ? b2b_tenant_of(&enrolment.ndn) : NULL;
-	if (!enrolment.tenant)
-		return refuse(&enrolment, LDAP_INSUFFICIENT_ACCESS, NULL);
-	op->o_bd = enrolment.tenant->be;
-	rc = backend_check_restrictions(op, rs, (struct berval *)&op->ore_reqoid);
-	op->o_bd = saved;
-	if (rc != LDAP_SUCCESS)
-		return rc;
-	rc = judge(&enrolment);
+	if (rc == LDAP_SUCCESS)
+		rc = judge(&enrolment);
 	if (rc != LDAP_SUCCESS)
 		return rc;
 	rc = enrolment.reset ? reset(&enrolment) : enrol(&enrolment);
 	Debug(LDAP_DEBUG_STATS, "b2b: %s guest=\"%s\" one-time passwords: %s (%d)\n",
-	      op->o_log_prefix, enrolment.ndn.bv_val, enrolment.reset ? "reset" : "enrolled", rc);
+	      exop->op->o_log_prefix, enrolment.ndn.bv_val, enrolment.reset ? "reset" : "enrolled",
+	      rc);
 	return rc;
 }
 
 int b2b_totp_register(void)
 {
-	static const struct berval oid = BER_BVC(B2B_OID ".3.7");
-
-	if (oath_init() != OATH_OK)
-		return 1;
-	return load_extop2(&oid, SLAP_EXOP_WRITES, run, 0);
+	return oath_init() == OATH_OK ? 0 : 1;
 }

@@ -430,7 +430,7 @@ def test_guest_list__formats(ctl):
     found = json.loads(ctl.run("guest", "list", "--format", "json").stdout)
     alice = next(guest for guest in found if guest["uid"] == "alice")
     assert alice == {"uid": "alice", "homeTenant": "home", "state": "PendingAcceptance",
-                     "enabled": True, "validUntil": shown, "reviewDue": shown,
+                     "enabled": True, "validUntil": shown, "reviewDue": shown, "lastSignIn": None,
                      "disabledReason": None, "dn": guest_dn("alice")}
     assert len(found) == 3
 

@@ -1,0 +1,343 @@
+/*
+ * project.c - projects (b2bCollaboration): when one ends, its guests lose the membership, and those
+ * with nothing else are disabled; and how a guest leaves groups.
+ * In: a project that b2bNextDue found, or a guest that goes.  Out: groups without it.
+ */
+#include "life.h"
+
+static const char *const member_types[] = { "member", "uniqueMember", "roleOccupant",
+					    "b2bAppAssignee" };
+#define MEMBER_TYPES (sizeof(member_types) / sizeof(member_types[0]))
+
+static AttributeDescription *find_description(const char *attribute)
+{
+	AttributeDescription *ad = NULL;
+	const char *why;
+
+	return slap_str2ad(attribute, &ad, &why) == LDAP_SUCCESS ? ad : NULL;
+}
+
+/* --- leaving a group --- */
+
+static void append(Modifications **mods, AttributeDescription *ad, int how,
+		   const struct berval *value)
+{
+	Modifications *m = ch_calloc(1, sizeof(*m));
+
+	m->sml_op = how;
+	m->sml_flags = SLAP_MOD_INTERNAL;
+	m->sml_desc = ad;
+	m->sml_type = ad->ad_cname;
+	m->sml_numvals = 1;
+	m->sml_values = ch_calloc(2, sizeof(struct berval));
+	ber_dupbv(&m->sml_values[0], (struct berval *)value);
+	if (attr_normalize(ad, m->sml_values, &m->sml_nvalues, NULL) != LDAP_SUCCESS)
+		m->sml_nvalues = NULL;
+	while (*mods)
+		mods = &(*mods)->sml_next;
+	*mods = m;
+}
+
+/* Who may not be the last to leave: its class wants a member. */
+static bool wants_member(Entry *e)
+{
+	static const char *const classes[] = { "groupOfNames", "groupOfUniqueNames" };
+
+	for (size_t i = 0; i < 2; i++) {
+		ObjectClass *oc = oc_find(classes[i]);
+
+		if (oc && is_entry_objectclass(e, oc, 0))
+			return true;
+	}
+	return false;
+}
+
+/* The value as it stands in a list, or NULL. */
+static const struct berval *find_value(Attribute *a, const struct berval *ndn)
+{
+	unsigned at;
+
+	if (attr_valfind(a,
+			 SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
+				 SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
+			 (struct berval *)ndn, &at, NULL) != LDAP_SUCCESS)
+		return NULL;
+	return &a->a_vals[at];
+}
+
+/* What takes a member out; a name below the tenant entry, where no person can ever stand, takes the
+ * place of the last one. */
+static Modifications *leave(Operation *op, struct b2b_tenant *tenant, Entry *e,
+			    const struct berval *ndn)
+{
+	struct b2b_name base = { tenant->base, tenant->nbase };
+	Modifications *mods = NULL;
+
+	for (size_t i = 0; i < MEMBER_TYPES; i++) {
+		AttributeDescription *ad = find_description(member_types[i]);
+		Attribute *a = ad ? attr_find(e->e_attrs, ad) : NULL;
+		const struct berval *value = a ? find_value(a, ndn) : NULL;
+
+		if (!value)
+			continue;
+		if (i < 2 && a->a_numvals == 1 && wants_member(e)) {
+			struct b2b_name nobody = b2b_entry_name(op, "cn", "nobody", &base);
+
+			append(&mods, ad, LDAP_MOD_ADD, &nobody.dn);
+		}
+		append(&mods, ad, LDAP_MOD_DELETE, value);
+	}
+	return mods;
+}
+
+int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
+		     const struct berval *member_ndn)
+{
+	Entry *e = b2b_entry_get(op, tenant, (struct berval *)group_ndn), *copy;
+	struct b2b_name name;
+	Modifications *mods;
+	int rc = LDAP_SUCCESS;
+
+	if (!e)
+		return LDAP_NO_SUCH_OBJECT;
+	copy = entry_dup(e);
+	b2b_entry_release(op, tenant, e);
+	name = (struct b2b_name){ copy->e_name, copy->e_nname };
+	mods = leave(op, tenant, copy, member_ndn);
+	if (mods)
+		rc = b2b_inner_modify(op, tenant, &name, NULL, mods, false);
+	entry_free(copy);
+	/* somebody else was faster */
+	return rc == LDAP_NO_SUCH_ATTRIBUTE ? LDAP_SUCCESS : rc;
+}
+
+/* --- leaving all groups --- */
+
+struct groups {
+	Operation *op;
+	struct berval *list;
+	size_t count, room;
+};
+
+static bool note_group(void *ctx, Entry *e)
+{
+	struct groups *groups = ctx;
+
+	if (groups->count == groups->room) {
+		groups->room = groups->room ? 2 * groups->room : 16;
+		groups->list = ch_realloc(groups->list, groups->room * sizeof(*groups->list));
+	}
+	ber_dupbv(&groups->list[groups->count++], &e->e_nname);
+	return true;
+}
+
+static void free_groups(struct groups *groups)
+{
+	for (size_t i = 0; i < groups->count; i++)
+		ch_free(groups->list[i].bv_val);
+	ch_free(groups->list);
+}
+
+/* All entries that match below any suffix of the tenant's database. */
+static void find_groups(struct b2b_sweep *sweep, const char *filter, struct groups *groups)
+{
+	BackendDB *be = sweep->tenant->be;
+
+	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]); i++)
+		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+				 filter, note_group, groups);
+}
+
+int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn)
+{
+	struct groups groups = { 0 };
+	char *value = b2b_inner_escape(sweep->op, member_ndn), *filter;
+	size_t size = MEMBER_TYPES * (strlen(value) + 32) + 8, used;
+	int rc = LDAP_SUCCESS;
+
+	filter = ch_malloc(size);
+	used = (size_t)snprintf(filter, size, "(|");
+	for (size_t i = 0; i < MEMBER_TYPES; i++)
+		used += (size_t)snprintf(filter + used, size - used, "(%s=%s)", member_types[i],
+					 value);
+	snprintf(filter + used, size - used, ")");
+	find_groups(sweep, filter, &groups);
+	for (size_t i = 0; i < groups.count && rc == LDAP_SUCCESS; i++) {
+		rc = b2b_group_remove(sweep->op, sweep->tenant, &groups.list[i], member_ndn);
+		if (rc != LDAP_SUCCESS)
+			Debug(LDAP_DEBUG_ANY, "b2b: task guest=\"%s\": stays in \"%s\" (%d)\n",
+			      member_ndn->bv_val, groups.list[i].bv_val, rc);
+	}
+	free_groups(&groups);
+	ch_free(filter);
+	return rc;
+}
+
+/* --- the end of a project --- */
+
+static time_t end_of(Entry *e)
+{
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_str value;
+	time_t end = 0;
+
+	if (source.value(e, B2B_ATTR_VALID_UNTIL, 0, &value) &&
+	    b2b_time_parse(value, &end) == B2B_OK)
+		return end ? end : 1;
+	return 0;
+}
+
+struct others {
+	const struct b2b_sweep *sweep;
+	const struct berval *but;
+	bool found;
+};
+
+/* A project that is not over. */
+static bool note_other(void *ctx, Entry *e)
+{
+	struct others *others = ctx;
+	time_t end = end_of(e);
+
+	others->found = !bvmatch(&e->e_nname, others->but) && (!end || end > others->sweep->now);
+	return !others->found;
+}
+
+static bool has_other_project(struct b2b_sweep *sweep, const struct berval *guest,
+			      const struct berval *project)
+{
+	struct others others = { sweep, project, false };
+	char *value = b2b_inner_escape(sweep->op, guest);
+	size_t size = 2 * strlen(value) + 128;
+	char *filter = ch_malloc(size);
+	BackendDB *be = sweep->tenant->be;
+
+	snprintf(filter, size, "(&(objectClass=b2bCollaboration)(|(member=%s)(uniqueMember=%s)))",
+		 value, value);
+	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]) && !others.found; i++)
+		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+				 filter, note_other, &others);
+	ch_free(filter);
+	return others.found;
+}
+
+/* Assigned by its name, or by a group other than the project. */
+static bool has_application(struct b2b_sweep *sweep, const struct berval *guest,
+			    const struct berval *project)
+{
+	const struct b2b_rule *app;
+	bool has = false;
+
+	for (size_t i = 0; !has && (app = b2b_snapshot_app_at(sweep->snapshot, i)); i++) {
+		const struct b2b_app *a = &app->u.app;
+
+		for (size_t j = 0; !has && j < a->assignee_count; j++) {
+			struct b2b_list one = { &a->assignees[j], 1 };
+
+			has = strcmp(a->assignees[j], project->bv_val) != 0 &&
+			      b2b_person_is_among(sweep->op, sweep->tenant, guest, &one);
+		}
+	}
+	return has;
+}
+
+static bool is_guest(struct b2b_sweep *sweep, const struct berval *ndn)
+{
+	Entry *e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn);
+
+	if (!e)
+		return false;
+	bool guest = b2b_map_is_guest(e);
+	b2b_entry_release(sweep->op, sweep->tenant, e);
+	return guest;
+}
+
+/* Disabled first, out of the group then: whatever happens in between, the next run finds it. */
+static bool dismiss(struct b2b_sweep *sweep, const struct berval *guest,
+		    const struct berval *project)
+{
+	if (!has_other_project(sweep, guest, project) && !has_application(sweep, guest, project) &&
+	    b2b_guest_disable(sweep, guest, "project-ended") != LDAP_SUCCESS)
+		return false;
+	return b2b_group_remove(sweep->op, sweep->tenant, project, guest) == LDAP_SUCCESS;
+}
+
+/* The guests among the members; in groups' list. */
+static void find_guests(struct b2b_sweep *sweep, Entry *project, struct groups *guests)
+{
+	for (size_t i = 0; i < 2; i++) {
+		AttributeDescription *ad = find_description(member_types[i]);
+		Attribute *a = ad ? attr_find(project->e_attrs, ad) : NULL;
+
+		for (unsigned j = 0; a && j < a->a_numvals; j++) {
+			Entry named = { .e_nname = a->a_nvals[j] };
+
+			if (is_guest(sweep, &a->a_nvals[j]))
+				note_group(guests, &named);
+		}
+	}
+}
+
+static bool set_due(struct b2b_sweep *sweep, Entry *project, time_t due)
+{
+	Attribute *csn = attr_find(project->e_attrs, slap_schema.si_ad_entryCSN);
+	struct b2b_name name = { project->e_name, project->e_nname };
+	Modifications *mods = NULL;
+
+	if (due)
+		b2b_record_set_time(&mods, B2B_ATTR_NEXT_DUE, due);
+	else
+		b2b_record_set(&mods, B2B_ATTR_NEXT_DUE, NULL);
+	return b2b_inner_modify(sweep->op, sweep->tenant, &name, csn ? csn->a_vals[0].bv_val : NULL,
+				mods, false) == LDAP_SUCCESS;
+}
+
+static bool end_project(struct b2b_sweep *sweep, Entry *project)
+{
+	struct groups guests = { 0 };
+	bool done = true;
+
+	find_guests(sweep, project, &guests);
+	if (!b2b_sweep_may_stop(sweep, (unsigned)guests.count)) {
+		free_groups(&guests);
+		return false;
+	}
+	for (size_t i = 0; i < guests.count && done; i++) {
+		b2b_sweep_renew(sweep);
+		done = !b2b_sweep_must_end(sweep) &&
+		       dismiss(sweep, &guests.list[i], &project->e_nname);
+	}
+	free_groups(&guests);
+	if (done)
+		Debug(LDAP_DEBUG_STATS, "b2b: task project=\"%s\" ended\n",
+		      project->e_nname.bv_val);
+	return done;
+}
+
+bool b2b_project_run(struct b2b_sweep *sweep, const struct berval *ndn)
+{
+	Entry *e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn), *project;
+	bool written = false;
+	time_t end, due;
+
+	if (!e)
+		return false;
+	project = entry_dup(e);
+	b2b_entry_release(sweep->op, sweep->tenant, e);
+	end = is_entry_objectclass(project, b2b_oc_project, 0) ? end_of(project) : 0;
+	due = end > sweep->now ? b2b_time_due(end, sweep->now) : 0;
+	if (!end || end > sweep->now) {
+		written = set_due(sweep, project, due);
+	} else if (end_project(sweep, project)) {
+		entry_free(project);
+		/* as it stands without them */
+		e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn);
+		project = e ? entry_dup(e) : NULL;
+		if (e)
+			b2b_entry_release(sweep->op, sweep->tenant, e);
+		written = project && set_due(sweep, project, 0);
+	}
+	if (project)
+		entry_free(project);
+	return written;
+}

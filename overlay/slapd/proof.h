@@ -1,0 +1,73 @@
+/*
+ * proof.h - what binds, redemptions and requests for codes share: whose a proof is, whether it may be
+ * given, what a redemption writes, what is left for later.
+ * In: life.h.  Out: included by those files of overlay/slapd that deal with proofs.
+ */
+#ifndef B2B_PROOF_H
+#define B2B_PROOF_H
+
+#include "life.h"
+
+/* later.c: what no client waits for.  run gets an operation of its own; what is one block of memory,
+ * moved, freed after run, which happens once, or never where too much waits already. */
+typedef void b2b_later_run(Operation *op, struct b2b_tenant *tenant, void *what);
+void b2b_later(struct b2b_tenant *tenant, b2b_later_run *run, void *what);
+int b2b_later_register(void);
+
+/* find.c: the guest that a request is about, by what it says of it: one of these */
+struct b2b_hint {
+	struct b2b_str ticket;
+	struct b2b_str ndn;  /* normalised */
+	struct b2b_str mail; /* an address, in any case */
+};
+/* A name where a guest may stand (for ndn it is not looked at), in op's memory.  A ticket is
+ * verified before anything is looked up; invited_at_r is its moment, 0 for the others.  False: none,
+ * or several. */
+bool b2b_find_guest(Operation *op, struct b2b_tenant *tenant, const struct b2b_hint *hint,
+		    struct berval *ndn_r, time_t *invited_at_r);
+/* Whether an invitation of this moment is still to be redeemed by the guest. */
+bool b2b_find_is_invited(const struct b2b_guest *guest, const struct b2b_tenant_policy *policy,
+			 time_t invited_at, time_t now);
+/* Where the peer of a connection counts as one that asks: its address, of which IPv6 the network
+ * (/64), for one customer has all of it.  room holds what is borrowed. */
+struct b2b_str b2b_find_peer(const struct b2b_door *door, struct b2b_addr *room);
+
+/* prove.c */
+/* Whether this guest may give this kind of proof, on a connection that is protected or not. */
+struct b2b_verdict b2b_prove_may(const struct b2b_admission *admission, enum b2b_idp kind,
+				 bool is_protected);
+/* Whether it may come so far that a proof of this kind is looked at: record, policy and the above; if
+ * not, the log says why. */
+bool b2b_prove_before(Operation *op, struct b2b_admission *admission, enum b2b_idp kind);
+/* Whether the guest proves itself by mailed codes. */
+bool b2b_prove_by_passcode(const struct b2b_admission *admission);
+/* The one at home whom a proof of this kind is about; borrowed, or in op's memory; empty: nobody. */
+struct b2b_str b2b_prove_subject(Operation *op, const struct b2b_admission *admission,
+				 enum b2b_idp kind);
+/* Asks home, which may take its time: hold no entry.  LDAP_SUCCESS: the password is the guest's;
+ * invalidCredentials, busy, unavailable.  oi: the overlays of the database whose hook this is, or
+ * NULL. */
+int b2b_prove_at_home(Operation *op, const struct b2b_admission *admission, struct b2b_str password,
+		      const struct slap_overinfo *oi);
+
+/* accept.c */
+/* Writes that the guest accepted, as which subject, and which terms, onto the guest as it was read;
+ * the ticket is void from then on.  Answers an LDAP code. */
+int b2b_accept_write(Operation *op, const struct b2b_admission *admission, enum b2b_idp kind,
+		     struct b2b_record_read *read);
+/* The first proof redeems the invitation, where automatic redemption let the guest come so far.
+ * False: it became another's. */
+bool b2b_accept_first(Operation *op, struct b2b_admission *admission, enum b2b_idp kind);
+
+/* passcode.c: whether a bind's password asks for a code */
+static inline bool b2b_passcode_is_asked(const struct berval *password)
+{
+	return password->bv_len == 1 && password->bv_val[0] == '?';
+}
+
+/* passcode_use.c: tries a code, which counts whether it is right or not, so that no more than five
+ * are ever compared.  spent_r: it was the last try, so the code is used up by it already. */
+bool b2b_passcode_try(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
+		      struct b2b_str code, bool *spent_r);
+
+#endif
