@@ -4,6 +4,9 @@
  * Out: when the next review, reminder or end of a stage is; recommendations and conclusions.
  */
 #include "review.h"
+#include "read.h"
+
+#include <string.h>
 
 #define DAY_SECS ((time_t)86400)
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -129,11 +132,16 @@ time_t b2b_review_next_reminder(const struct b2b_review_policy *policy,
 time_t b2b_review_next_due(const struct b2b_review_policy *policy,
 			   const struct b2b_review_state *state, time_t now)
 {
-	time_t due, reminder;
+	time_t due, reminder, retry;
 
 	if (!state->open) {
 		due = b2b_review_next_start(policy, state, now);
-		return due ? b2b_time_due(due, now) : 0;
+		due = due ? b2b_time_due(due, now) : 0;
+		retry = b2b_time_round_up_hour(now + 1);
+		if (state->failed && retry < state->closes + B2B_REVIEW_RETRY_SECS &&
+		    (!due || retry < due))
+			due = retry;
+		return due;
 	}
 	due = state->closes;
 	reminder = b2b_review_next_reminder(policy, state, now, NULL);
@@ -179,10 +187,84 @@ enum b2b_review b2b_review_conclude(const struct b2b_review_policy *policy,
 	return B2B_REVIEW_DENIED;
 }
 
+enum b2b_review b2b_review_item_conclude(const struct b2b_review_policy *policy,
+					 const struct b2b_review_state *state,
+					 const struct b2b_review_item *item)
+{
+	enum b2b_review decision = item->decision;
+
+	if (decision == B2B_REVIEW_APPROVED && item->stage < state->stage)
+		decision = B2B_REVIEW_UNDECIDED;
+	return b2b_review_conclude(policy, decision, item->recommendation);
+}
+
 bool b2b_review_is_inactive(const struct b2b_review_policy *policy, const struct b2b_guest *guest,
 			    time_t now)
 {
 	return !policy->scope_inactive_days || is_away(guest, policy->scope_inactive_days, now);
+}
+
+/* --- what stands in entries --- */
+
+void b2b_review_state_read(const struct b2b_source *source, struct b2b_review_state *state_r)
+{
+	struct b2b_reader reader = { .source = source };
+	struct b2b_review_state state = { 0 };
+	struct b2b_str value;
+
+	b2b_read_number(&reader, B2B_ATTR_REVIEW_INSTANCE, 0, 999999999, &state.instance);
+	b2b_read_time(&reader, B2B_ATTR_REVIEW_OPENED, &state.opened);
+	b2b_read_time(&reader, B2B_ATTR_REVIEW_CLOSES, &state.closes);
+	b2b_read_time(&reader, B2B_ATTR_REVIEW_REMINDED, &state.reminded);
+	b2b_read_time(&reader, B2B_ATTR_CREATE_TIMESTAMP, &state.created);
+	state.open = b2b_read_number(&reader, B2B_ATTR_REVIEW_STAGE, 0, B2B_REVIEW_STAGES - 1,
+				     &state.stage);
+	state.failed = b2b_read_one(&reader, B2B_ATTR_REVIEW_ITEM_ERROR, &value);
+	*state_r = state;
+}
+
+/* "<instance>-<uuid>" */
+static void read_item_name(struct b2b_reader *reader, struct b2b_review_item *item)
+{
+	struct b2b_str name, number;
+	const char *dash;
+
+	if (!b2b_read_one(reader, B2B_ATTR_CN, &name))
+		return;
+	dash = memchr(name.s, '-', name.len);
+	if (!dash)
+		return;
+	number.s = name.s;
+	number.len = (size_t)(dash - name.s);
+	item->uuid.s = dash + 1;
+	item->uuid.len = name.len - number.len - 1;
+	if (b2b_number_parse(number, 1, 999999999, &item->instance) != B2B_OK)
+		item->instance = 0;
+}
+
+void b2b_review_item_read(const struct b2b_source *source, struct b2b_review_item *item_r)
+{
+	static const struct b2b_word states[] = { { "asked", B2B_ITEM_ASKED },
+						  { "answered", B2B_ITEM_ANSWERED },
+						  { "applied", B2B_ITEM_APPLIED },
+						  { "failed", B2B_ITEM_FAILED } };
+	static const struct b2b_word decisions[] = { { "Approve", B2B_REVIEW_APPROVED },
+						     { "Deny", B2B_REVIEW_DENIED },
+						     { "DontKnow", B2B_REVIEW_UNDECIDED } };
+	struct b2b_reader reader = { .source = source };
+	struct b2b_review_item item = { 0 };
+	int word;
+
+	read_item_name(&reader, &item);
+	b2b_read_number(&reader, B2B_ATTR_REVIEW_STAGE, 0, B2B_REVIEW_STAGES - 1, &item.stage);
+	if (b2b_read_word(&reader, B2B_ATTR_REVIEW_ITEM_STATE, states, COUNT(states), &word))
+		item.state = (enum b2b_item_state)word;
+	if (b2b_read_word(&reader, B2B_ATTR_REVIEW_DECISION, decisions, COUNT(decisions), &word))
+		item.decision = (enum b2b_review)word;
+	if (b2b_read_word(&reader, B2B_ATTR_REVIEW_RECOMMENDATION, decisions, 2, &word))
+		item.recommendation = (enum b2b_review)word;
+	b2b_read_time(&reader, B2B_ATTR_REVIEWED_AT, &item.reviewed_at);
+	*item_r = item;
 }
 
 /* --- text --- */

@@ -9,6 +9,7 @@
 #include "guest.h"
 
 #define B2B_REVIEW_STAGES 3u
+#define B2B_REVIEW_RETRY_SECS 86400
 
 enum b2b_reviewer_kind { /* bits */
 			 B2B_BY_SPONSOR = 1,
@@ -55,7 +56,24 @@ struct b2b_review_state {
 	unsigned stage; /* while open */
 	time_t created;
 	time_t reminded; /* when reviewers were reminded last, 0: never */
+	bool failed; /* not open: decisions could not be applied; tried for a day from closes on */
 };
+
+enum b2b_item_state { B2B_ITEM_ASKED = 0, B2B_ITEM_ANSWERED, B2B_ITEM_APPLIED, B2B_ITEM_FAILED };
+
+/* The decision about one guest; strings are borrowed from the source. */
+struct b2b_review_item {
+	unsigned instance;   /* 0: its name is none that the server gave */
+	struct b2b_str uuid; /* of the guest */
+	unsigned stage;      /* in which it was asked last */
+	enum b2b_item_state state;
+	enum b2b_review decision, recommendation;
+	time_t reviewed_at; /* 0: not yet */
+};
+
+/* Both are filled whatever the content; what cannot be read is 0. */
+void b2b_review_state_read(const struct b2b_source *source, struct b2b_review_state *state_r);
+void b2b_review_item_read(const struct b2b_source *source, struct b2b_review_item *item_r);
 
 /* When the next instance starts, given that state->instance were started; 0: never again.  A start
  * that was missed (the server was down) is made up for once, not once for each. Months keep the day
@@ -79,6 +97,11 @@ enum b2b_review b2b_review_recommend(const struct b2b_review_policy *policy,
 /* What an item comes to at the end of the last stage. Never undecided. */
 enum b2b_review b2b_review_conclude(const struct b2b_review_policy *policy,
 				    enum b2b_review decision, enum b2b_review recommendation);
+/* The same for an item, while its review is open or was just closed: an approval counts in the last
+ * stage only, a denial in each. */
+enum b2b_review b2b_review_item_conclude(const struct b2b_review_policy *policy,
+					 const struct b2b_review_state *state,
+					 const struct b2b_review_item *item);
 /* Whether the guest has been away for scope_inactive_days; true where that is 0. */
 bool b2b_review_is_inactive(const struct b2b_review_policy *policy, const struct b2b_guest *guest,
 			    time_t now);

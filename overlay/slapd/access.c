@@ -57,6 +57,9 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
+	if (dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
+	    b2b_review_is_own(&p->ndn, e, desc, access))
+		return true;
 	if (ACL_LEVEL(access) > ACL_READ)
 		return false;
 	if (dn_match(&e->e_nname, &p->ndn))
@@ -124,6 +127,22 @@ bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *
 	return true;
 }
 
+/* A deletion needs the right at the parent as well. */
+static bool may_delete(Operation *op, struct b2b_tenant *tenant, Entry *e)
+{
+	struct berval parent;
+
+	if (!access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_WDEL, NULL))
+		return false;
+	dnParent(&op->o_req_ndn, &parent);
+	Entry *above = b2b_entry_get(op, tenant, &parent);
+	if (!above)
+		return false;
+	bool may = access_allowed(op, above, slap_schema.si_ad_children, NULL, ACL_WDEL, NULL) != 0;
+	b2b_entry_release(op, tenant, above);
+	return may;
+}
+
 bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant)
 {
 	BackendInfo *saved = op->o_bd->bd_info;
@@ -141,6 +160,8 @@ bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant)
 		      access_allowed(op, op->ora_e, slap_schema.si_ad_entry, NULL, ACL_WADD, NULL);
 	else if (op->o_tag == LDAP_REQ_MODIFY)
 		may = acl_check_modlist(op, e, op->orm_modlist);
+	else if (op->o_tag == LDAP_REQ_DELETE)
+		may = may_delete(op, tenant, e);
 	else
 		may = access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_WRITE, NULL);
 	op->o_bd->bd_info = saved;
@@ -160,11 +181,12 @@ bool b2b_access_may_manage(Operation *op, Entry *e, AttributeDescription *desc)
 	return may;
 }
 
-/* One-time password secrets are nobody's to read, the rootdn's neither; servers that follow this one
- * (RFC 4533) get them if they may manage them. */
+/* What one-time passwords and mailed codes are compared with is nobody's to read, the rootdn's neither;
+ * servers that follow this one (RFC 4533) get it if they may manage it. */
 static bool is_secret(Operation *op, Entry *e, AttributeDescription *desc, slap_access_t access)
 {
-	if (desc != b2b_ad[B2B_ATTR_TOTP_SECRET] || ACL_LEVEL(access) > ACL_READ)
+	if ((desc != b2b_ad[B2B_ATTR_TOTP_SECRET] && desc != b2b_ad[B2B_ATTR_PASSCODE_HASH]) ||
+	    ACL_LEVEL(access) > ACL_READ)
 		return false;
 	if (op->o_tag != LDAP_REQ_SEARCH || op->o_sync <= SLAP_CONTROL_IGNORED)
 		return true;

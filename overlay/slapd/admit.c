@@ -52,8 +52,8 @@ static void find_home_name(struct b2b_admission *admission, Entry *e)
 	} else if (!pattern) {
 		b2b_error_set(&error, "b2bHomeSubject is no DN and the partner has no "
 				      "b2bHomeBindDn");
-	} else if (b2b_pattern_expand(b2b_str_of(pattern), look_up, &naming,
-				      &admission->home_name, &error) != B2B_OK) {
+	} else if (b2b_pattern_expand(b2b_str_of(pattern), look_up, &naming, &admission->home_name,
+				      &error) != B2B_OK) {
 		admission->home_name = NULL;
 	}
 	if (!admission->home_name)
@@ -69,7 +69,7 @@ static struct b2b_str find_address(Operation *op, Entry *e, const struct b2b_gue
 	if (guest->home_subject.len && b2b_mail_check(guest->home_subject, NULL) == B2B_OK)
 		return guest->home_subject;
 	return mail.len && b2b_mail_check(mail, NULL) == B2B_OK ? mail
-								 : (struct b2b_str){ NULL, 0 };
+								: (struct b2b_str){ NULL, 0 };
 }
 
 /* Whether this is the same person's entry as when it was read first. */
@@ -261,8 +261,8 @@ int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b
 		return refuse(op, admission, &verdict, text_r);
 	if (!use_token_up(op, admission))
 		return LDAP_INVALID_CREDENTIALS;
-	if (admission->passcode.len && !b2b_passcode_use(op, admission->tenant, &admission->ndn,
-							 admission->passcode))
+	if (admission->passcode.len &&
+	    !b2b_passcode_use(op, admission->tenant, &admission->ndn, admission->passcode))
 		return LDAP_INVALID_CREDENTIALS;
 	report(op, admission, proof);
 	return LDAP_SUCCESS;
@@ -279,8 +279,7 @@ int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b
 		return LDAP_INVALID_CREDENTIALS;
 	proof->person = admission->person;
 	b2b_session_proved(op, proof);
-	b2b_admission_note(op, admission->tenant, &admission->ndn,
-			   admission->guest.last_sign_in);
+	b2b_admission_note(op, admission->tenant, &admission->ndn, admission->guest.last_sign_in);
 	Debug(LDAP_DEBUG_STATS, "b2b: %s guest=\"%s\" tenant=%s app=%s verdict=allow\n",
 	      op->o_log_prefix, admission->guest.dn, admission->guest.home_tenant.s,
 	      b2b_map_app_id(admission->app));

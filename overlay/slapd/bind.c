@@ -81,8 +81,8 @@ static bool split_codes(struct b2b_str text, struct b2b_str *passcode_r, struct 
 {
 	*passcode_r = text;
 	*code_r = (struct b2b_str){ NULL, 0 };
-	return b2b_passcode_is_like(text) || (b2b_totp_split(text, passcode_r, code_r) &&
-					      b2b_passcode_is_like(*passcode_r));
+	return b2b_passcode_is_like(text) ||
+	       (b2b_totp_split(text, passcode_r, code_r) && b2b_passcode_is_like(*passcode_r));
 }
 
 /* Whatever such a guest sends is shown to nobody. */

@@ -131,7 +131,7 @@ static bool is_redemption(Operation *op)
 	return op->o_tag == LDAP_REQ_EXTENDED && bvmatch(&op->ore_reqoid, &redeem);
 }
 
-/* Extended operations a guest may use; writing is not among a guest's rights at all. */
+/* What a guest may do; of writing only the answer to its own review is among a guest's rights. */
 static bool is_guest_operation(Operation *op)
 {
 	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
@@ -145,6 +145,8 @@ static bool is_guest_operation(Operation *op)
 	case LDAP_REQ_SEARCH:
 	case LDAP_REQ_COMPARE:
 		return true;
+	case LDAP_REQ_MODIFY:
+		return b2b_review_may_answer(op);
 	case LDAP_REQ_EXTENDED:
 		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
 		       bvmatch(&op->ore_reqoid, &starttls) || bvmatch(&op->ore_reqoid, &totp);

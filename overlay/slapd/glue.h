@@ -335,6 +335,14 @@ bool b2b_access_may_manage(Operation *op, Entry *e, AttributeDescription *desc);
 int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, struct berval *val,
 		       slap_access_t access, AccessControlState *state, slap_mask_t *maskp);
 
+/* review_item.c: items of access reviews that a guest answers itself */
+/* Whether a guest sees an attribute of an entry, or writes it, because the entry is the item of its
+ * own review and it is among the reviewers. */
+bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const AttributeDescription *desc,
+		       slap_access_t access);
+/* Whether a modification by a guest is about such an entry. */
+bool b2b_review_may_answer(Operation *op);
+
 /* gate.c */
 int b2b_gate_register(void);
 /* Whether an enabled overlay b2bgate stands on the frontend now. */
@@ -383,9 +391,9 @@ struct b2b_admission {
 	struct b2b_door door;
 	const struct b2b_rule *app, *partner;
 	bool has_totp;
-	struct berval person; /* whom the proof is about; BVNULL before the first reading */
-	char *home_name;      /* for a proof by the home directory: its name there, or NULL */
-	bool home_is_subject; /* that name follows from b2bHomeSubject */
+	struct berval person;    /* whom the proof is about; BVNULL before the first reading */
+	char *home_name;         /* for a proof by the home directory: its name there, or NULL */
+	bool home_is_subject;    /* that name follows from b2bHomeSubject */
 	struct b2b_str address;  /* for a proof by mailed code: where it goes, or empty */
 	struct b2b_str passcode; /* a code that was right, to be used up by success; or empty */
 	/* For a redemption: */

@@ -467,6 +467,8 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 		return refuse_transaction(op, rs);
 	if (policy && !is_trusted(op) && (rc = judge_delete(op, rs, tenant)) != LDAP_SUCCESS)
 		return rc;
+	if (policy && !is_trusted(op) && (rc = b2b_review_drop(op, tenant)) != LDAP_SUCCESS)
+		return refuse_with(op, rs, rc, "b2b: the items of this review cannot be deleted");
 	struct write *write = follow_write(op, tenant);
 	write->guests = guest || (policy && !b2b_policy_is_private(tenant, &op->o_req_ndn));
 	if (policy)

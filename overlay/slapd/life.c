@@ -133,6 +133,22 @@ static struct b2b_guest parse(Entry *e)
 	return guest;
 }
 
+/* Whether the writer is one of the guest's own people. */
+static bool answers_for(Operation *op, Entry *guest)
+{
+	static const enum b2b_attr attrs[] = { B2B_ATTR_SPONSOR, B2B_ATTR_REVIEWER };
+
+	for (size_t i = 0; i < sizeof(attrs) / sizeof(attrs[0]); i++) {
+		Attribute *a = attr_find(guest->e_attrs, b2b_ad[attrs[i]]);
+
+		for (unsigned j = 0; a && j < a->a_numvals; j++) {
+			if (bvmatch(&a->a_nvals[j], &op->o_ndn))
+				return !be_isroot(op);
+		}
+	}
+	return false;
+}
+
 /* An administrator's word, and the partner's block, beat everybody who would enable a guest again. */
 static int judge_restore(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
 			 struct b2b_error *error)
@@ -143,11 +159,11 @@ static int judge_restore(Operation *op, struct b2b_tenant *tenant, Entry *before
 
 	if (is_enabled(before) || !is_enabled(after))
 		return LDAP_SUCCESS;
-	if (was.disabled_by_admin && !be_isroot(op) &&
+	if (was.disabled_by_admin && answers_for(op, before) &&
 	    !b2b_access_may_manage(op, before, b2b_ad[B2B_ATTR_DISABLED_REASON]))
 		return refuse(error, LDAP_INSUFFICIENT_ACCESS,
-			      "b2bAccountEnabled: an administrator disabled this guest: who may "
-			      "manage b2bDisabledReason enables it again");
+			      "b2bAccountEnabled: an administrator disabled this guest, and its "
+			      "sponsors do not enable it again");
 	snapshot = b2b_tenant_snapshot(tenant);
 	reason = b2b_invite_partner(snapshot, is.home_tenant, is.home_subject);
 	b2b_snapshot_unref(&snapshot);

@@ -136,6 +136,13 @@ bool b2b_guest_run(struct b2b_sweep *sweep, const struct berval *ndn);   /* swee
 bool b2b_project_run(struct b2b_sweep *sweep, const struct berval *ndn); /* project.c */
 bool b2b_request_run(struct b2b_sweep *sweep, const struct berval *ndn); /* request.c */
 bool b2b_review_run(struct b2b_sweep *sweep, const struct berval *ndn);  /* review.c: definitions */
+/* Of a client's deletion: where it is that of a definition, and will be done, its items go first.  An
+ * LDAP code. */
+int b2b_review_drop(Operation *op, struct b2b_tenant *tenant);
+/* What only slapd can tell of a compiled definition: its filter, its names, whether its scope is ours.
+ * Names are normalised.  review_read.c. */
+enum b2b_err b2b_review_check(struct b2b_tenant *tenant, struct b2b_rule *rule,
+			      struct b2b_error *error);
 /* Off with a guest, for a reason, with its notices; an LDAP code.  Nothing is done to one that is off
  * already. */
 int b2b_guest_disable(struct b2b_sweep *sweep, const struct berval *ndn, const char *reason);

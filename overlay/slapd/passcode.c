@@ -66,8 +66,9 @@ static bool can_be_made(const struct b2b_tenant *tenant)
 {
 	if (tenant->mint && b2b_tenant_is_writable(tenant))
 		return true;
-	Debug(LDAP_DEBUG_ANY, "b2b: %s: no code can be mailed: that needs b2b-key-file, and a "
-			      "server that may write\n",
+	Debug(LDAP_DEBUG_ANY,
+	      "b2b: %s: no code can be mailed: that needs b2b-key-file, and a "
+	      "server that may write\n",
 	      tenant->base.bv_val);
 	return false;
 }

@@ -72,9 +72,9 @@ static bool read_state(Operation *op, struct b2b_tenant *tenant, struct berval *
 static bool is_right(struct b2b_tenant *tenant, const struct state *state, struct b2b_str code)
 {
 	uint8_t hash[B2B_PASSCODE_HASH];
-	bool right = b2b_passcode_hash(tenant->mint, b2b_str_of(state->uuid), code, hash) ==
-			     B2B_OK &&
-		     CRYPTO_memcmp(hash, state->hash, sizeof(hash)) == 0;
+	bool right =
+		b2b_passcode_hash(tenant->mint, b2b_str_of(state->uuid), code, hash) == B2B_OK &&
+		CRYPTO_memcmp(hash, state->hash, sizeof(hash)) == 0;
 
 	OPENSSL_cleanse(hash, sizeof(hash));
 	return right;
@@ -114,7 +114,8 @@ static bool can_be_used(Operation *op, struct b2b_tenant *tenant)
 static void log_failure(Operation *op, const struct berval *ndn, int rc)
 {
 	if (rc != LDAP_SUCCESS)
-		Debug(LDAP_DEBUG_ANY, "%s b2b: guest=\"%s\": a mailed code could not be noted (%d)\n",
+		Debug(LDAP_DEBUG_ANY,
+		      "%s b2b: guest=\"%s\": a mailed code could not be noted (%d)\n",
 		      op->o_log_prefix, ndn->bv_val, rc);
 }
 

@@ -3,7 +3,7 @@
  * In: the subtree of the tenant entry, at the start and after each write to it.  Out: a published
  * snapshot; for keeper.c, whether an entry may be written.
  */
-#include "glue.h"
+#include "life.h"
 
 static const struct berval default_rdn = BER_BVC("cn=default");
 static const struct berval partners_rdn = BER_BVC("cn=partners");
@@ -140,7 +140,9 @@ enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_er
 	if (err != B2B_OK || kind == B2B_RULE_NONE)
 		return err;
 	err = b2b_rule_compile(kind, &source, &rule, error);
-	if (err == B2B_OK && kind != B2B_RULE_REVIEW) {
+	if (err == B2B_OK && kind == B2B_RULE_REVIEW) {
+		err = b2b_review_check(tenant, rule, error);
+	} else if (err == B2B_OK) {
 		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 
 		err = b2b_snapshot_conflict(snapshot, rule, error);

@@ -57,8 +57,7 @@ struct b2b_verdict b2b_prove_may(const struct b2b_admission *admission, enum b2b
 	const char *guest = admission->guest.dn;
 
 	/* how a token came was looked at when it was verified */
-	if (kind != B2B_IDP_OIDC &&
-	    (!tenant || (tenant->u.tenant.require_tls && !is_protected)))
+	if (kind != B2B_IDP_OIDC && (!tenant || (tenant->u.tenant.require_tls && !is_protected)))
 		return denial(B2B_REASON_TLS_REQUIRED, tenant ? tenant->dn : NULL);
 	if (!partner || partner->invalid || !(partner->u.partner.idp_mask & (unsigned)kind))
 		return denial(B2B_REASON_POLICY_INVALID, partner ? partner->dn : NULL);

@@ -144,17 +144,15 @@ static bool has(Entry *e, enum b2b_attr attr)
 	return attr_find(e->e_attrs, b2b_ad[attr]) != NULL;
 }
 
-/* An invitation as of now, later than any before, for tickets are told apart by this moment.  The
- * task hands it to the mail daemon; where no ticket can be made, there is nothing to hand on. */
+/* An invitation as of now, later than any before, for tickets are told apart by this moment; the
+ * task hands it to the mail daemon.  Where no ticket can be made there is none, and nothing lapses. */
 static void invite(const struct b2b_record_change *change, struct b2b_guest *guest,
 		   Modifications **mods)
 {
+	if (!change->signs)
+		return;
 	guest->invited_at = guest->invited_at < change->now ? change->now : guest->invited_at + 1;
 	b2b_record_set_time(mods, B2B_ATTR_INVITED_AT, guest->invited_at);
-	if (change->signs)
-		return;
-	guest->invitation_sent = guest->invited_at;
-	b2b_record_set_time(mods, B2B_ATTR_INVITATION_SENT, guest->invitation_sent);
 }
 
 /* What a new guest lacks; guest is brought up to date with it. */
@@ -167,8 +165,10 @@ static void add_defaults(const struct b2b_record_change *change, Entry *e, struc
 		b2b_record_set(mods, B2B_ATTR_USER_TYPE, "Guest");
 	if (!has(e, B2B_ATTR_USER_STATE))
 		b2b_record_set(mods, B2B_ATTR_USER_STATE, "PendingAcceptance");
-	if (!has(e, B2B_ATTR_USER_STATE_CHANGED))
+	if (!has(e, B2B_ATTR_USER_STATE_CHANGED)) {
+		guest->state_changed = change->now;
 		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
+	}
 	if (!has(e, B2B_ATTR_INVITED_BY))
 		set_dn(mods, B2B_ATTR_INVITED_BY, change->who);
 	if (!has(e, B2B_ATTR_INVITED_AT) && !guest->accepted)
@@ -311,6 +311,37 @@ static bool is_other_person(const struct b2b_guest *before, const struct b2b_gue
 	       !same_str(before->home_subject, after->home_subject);
 }
 
+static const struct berval *mail_of(Entry *e)
+{
+	AttributeDescription *ad = NULL;
+	const char *why;
+	Attribute *a =
+		slap_str2ad("mail", &ad, &why) == LDAP_SUCCESS ? attr_find(e->e_attrs, ad) : NULL;
+
+	return a ? &a->a_nvals[0] : NULL;
+}
+
+static bool has_other_mail(Entry *before, Entry *after)
+{
+	const struct berval *was = mail_of(before), *is = mail_of(after);
+
+	return was && is ? !bvmatch(was, is) : was != is;
+}
+
+/* A code that was mailed to the other, or to the address before, is nobody's now. */
+static void follow_passcode(Entry *before, Entry *after, bool other_person, Modifications **mods)
+{
+	static const enum b2b_attr passcode[] = { B2B_ATTR_PASSCODE_HASH, B2B_ATTR_PASSCODE_UNTIL,
+						  B2B_ATTR_PASSCODE_TRIES };
+
+	if (!other_person && !has_other_mail(before, after))
+		return;
+	for (size_t i = 0; i < sizeof(passcode) / sizeof(passcode[0]); i++) {
+		if (has(before, passcode[i]) && has(after, passcode[i]))
+			b2b_record_set(mods, passcode[i], NULL);
+	}
+}
+
 /* The other's one-time passwords are not the new one's. */
 static void follow_totp(const struct b2b_guest *before, const struct b2b_guest *after, Entry *e,
 			Modifications **mods)
@@ -337,8 +368,10 @@ static void follow_state(const struct b2b_record_change *change, const struct b2
 	}
 	if (other_person && !after->accepted)
 		invite(change, after, mods);
-	if (before->accepted != after->accepted)
-		b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
+	if (before->accepted == after->accepted && (after->accepted || !other_person))
+		return;
+	after->state_changed = change->now;
+	b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
 }
 
 static void follow_enabled(const struct b2b_record_change *change, const struct b2b_guest *before,
@@ -414,6 +447,7 @@ bool b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 		b2b_guest_parse(&source, &was, NULL);
 		follow_state(change, &was, &is, mods);
 		follow_totp(&was, &is, after, mods);
+		follow_passcode(before, after, is_other_person(&was, &is), mods);
 		follow_enabled(change, &was, &is, after, mods);
 		follow_review(change, &was, &is, after, mods);
 	}

@@ -57,8 +57,8 @@ static int read_request(struct redemption *r)
 	struct {
 		const char *member;
 		const char **text_r;
-	} texts[] = { { "ticket", &ticket },	  { "guest", &guest },
-		      { "token", &r->token },	  { "password", &r->password },
+	} texts[] = { { "ticket", &ticket },        { "guest", &guest },
+		      { "token", &r->token },       { "password", &r->password },
 		      { "passcode", &r->passcode }, { "totp", &r->totp },
 		      { "terms", &r->terms } };
 	int rc = LDAP_SUCCESS;
@@ -89,9 +89,8 @@ static bool read_guest(struct redemption *r)
 
 	if (!b2b_admission_read(r->op, a))
 		return false;
-	return !a->by_ticket ||
-	       b2b_find_is_invited(&a->guest, b2b_record_policy(a->snapshot), r->invited_at,
-				   slap_get_time());
+	return !a->by_ticket || b2b_find_is_invited(&a->guest, b2b_record_policy(a->snapshot),
+						    r->invited_at, slap_get_time());
 }
 
 static int fail(struct redemption *r, const char *why)
@@ -324,8 +323,8 @@ static int finish(struct redemption *r)
 	      r->op->o_log_prefix, read.ndn.bv_val, r->admission.guest.home_tenant.s,
 	      r->admission.by_ticket ? " its invitation" : "",
 	      r->admission.terms.len ? " and the terms" : "");
-	return b2b_exop_answer(r->exop, json_pack("{s:s, s:s}", "dn", read.dn.bv_val, "state",
-						  "Accepted"));
+	return b2b_exop_answer(r->exop,
+			       json_pack("{s:s, s:s}", "dn", read.dn.bv_val, "state", "Accepted"));
 }
 
 static int redeem(struct redemption *r)
@@ -344,10 +343,9 @@ static int redeem(struct redemption *r)
 	if (!is_ticket_within_limit(r, now))
 		return fail(r, "too many wrong proofs with this ticket");
 	rc = prove(r);
-	if (rc != LDAP_SUCCESS)
-		return rc;
-	give_try_back(r, now);
-	return finish(r);
+	if (rc != LDAP_INVALID_CREDENTIALS)
+		give_try_back(r, now);
+	return rc ? rc : finish(r);
 }
 
 int b2b_redeem_exop(struct b2b_exop *exop)
