@@ -144,8 +144,9 @@ static void clear_pair(struct mail_pair *pair)
 
 static struct mail_pair *add_pair(struct mail_folder *folder, size_t type, const char *language)
 {
-	struct mail_pair *longer =
-		reallocarray(folder->pairs, folder->count + 1, sizeof *folder->pairs), *pair;
+	struct mail_pair *longer = reallocarray(folder->pairs, folder->count + 1,
+						sizeof *folder->pairs),
+			 *pair;
 
 	if (!longer)
 		return NULL;
@@ -258,8 +259,8 @@ enum b2b_err mail_folder_new(const char *path, struct mail_folder **folder_r,
 			     struct b2b_error *error)
 {
 	struct mail_folder *folder = calloc(1, sizeof *folder);
-	enum b2b_err err = folder ? read_language(folder, path, MAIL_ROOT_LANGUAGE, error)
-				  : B2B_ERR_MEMORY;
+	enum b2b_err err =
+		folder ? read_language(folder, path, MAIL_ROOT_LANGUAGE, error) : B2B_ERR_MEMORY;
 
 	*folder_r = NULL;
 	if (err == B2B_OK)

@@ -82,8 +82,9 @@ void mail_languages_read(const char *text, struct mail_languages *languages_r)
 		bool good = read_tag(trim(text, weight ? (size_t)(weight - text) : len), wish.tag);
 
 		if (weight)
-			good = good && read_weight(trim(weight + 1, len - (size_t)(weight - text) - 1),
-						   &wish.thousandths);
+			good = good &&
+			       read_weight(trim(weight + 1, len - (size_t)(weight - text) - 1),
+					   &wish.thousandths);
 		if (good && wish.thousandths > 0)
 			put(languages_r, &wish);
 		text += len;

@@ -95,7 +95,7 @@ const struct mail_pair *mail_folder_pick(const struct mail_folder *folder, const
 struct mail_languages {
 	struct mail_wish {
 		char tag[MAIL_TAG_SIZE]; /* in lower case */
-		unsigned thousandths;	 /* 1 to 1000 */
+		unsigned thousandths;    /* 1 to 1000 */
 	} list[MAIL_LANGUAGES_MAX];      /* the dearest first */
 	size_t count;
 };
@@ -115,7 +115,7 @@ struct mail_order {
 	const char *id; /* what stands before the '@' of the Message-ID */
 	const char *type, *to;
 	const char *name, *languages; /* may be NULL */
-	const char *fallback;	      /* language */
+	const char *fallback;         /* language */
 	const char *domain;
 	const struct mail_sender *from;
 	time_t now;

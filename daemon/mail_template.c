@@ -80,8 +80,8 @@ static bool add(struct parser *parser, struct node node)
 	size_t count = template->count;
 
 	if ((count & (count - 1)) == 0) { /* room doubles at each power of two */
-		struct node *longer = reallocarray(template->nodes, count ? count * 2 : 1,
-						   sizeof *longer);
+		struct node *longer =
+			reallocarray(template->nodes, count ? count * 2 : 1, sizeof *longer);
 
 		if (!longer) {
 			parser->no_memory = true;
@@ -239,8 +239,12 @@ enum b2b_err mail_template_new(struct b2b_str source, unsigned first_line, const
 			       struct mail_template **template_r, struct b2b_error *error)
 {
 	struct mail_template *template = calloc(1, sizeof *template);
-	struct parser parser = { .template = template, .at = source.s, .line = first_line,
-				 .end = source.s + source.len, .names = names, .error = error };
+	struct parser parser = { .template = template,
+				 .at = source.s,
+				 .line = first_line,
+				 .end = source.s + source.len,
+				 .names = names,
+				 .error = error };
 	bool good = template != NULL;
 
 	*template_r = NULL;
@@ -280,8 +284,8 @@ void mail_template_fill(const struct mail_template *template, enum mail_form for
 	for (size_t i = 0; i < template->count; i++) {
 		const struct node *node = &template->nodes[i];
 		struct b2b_str value = find_value(values, node->text);
-		bool holds = node->has_word ? b2b_str_equal_nocase(value, node->word)
-					    : value.len > 0;
+		bool holds =
+			node->has_word ? b2b_str_equal_nocase(value, node->word) : value.len > 0;
 
 		switch (node->kind) {
 		case LITERAL:
