@@ -61,12 +61,8 @@ TEST_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Ioverlay/slapd -
 CORE_LIBS   = -ljansson -lcrypto
 CLIENT_LIBS = -lldap -llber
 MODULE_LIBS = -loath
-<<<<<<< HEAD
-TOOLS_LIBS  = -lcurl -lqrencode
-DAEMON_LIBS = -lcurl
-=======
 TOOLS_LIBS  = -lcurl -lidn2 -lqrencode
->>>>>>> main
+DAEMON_LIBS = -lcurl
 CHECK_LIBS  = -lcheck -lsubunit -lpthread -lrt -lm
 
 CORE_C  := $(sort $(wildcard overlay/core/*.c))
