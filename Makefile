@@ -1,6 +1,6 @@
 # slapo-b2b: guests of partner organisations in an OpenLDAP directory.
 #
-#   make            build/b2b.so, build/b2bctl, schema/b2b.ldif
+#   make            build/b2b.so, build/b2bctl, build/b2bd, schema/b2b.ldif
 #   make check      installs what the tests need, builds, runs all tests
 #   make demo       two slapds that show the main job (KEEP=1 leaves them running)
 #   make bench      speed, module loaded against not loaded
@@ -15,6 +15,7 @@ OPT       ?= -O2 -g
 DESTDIR   ?=
 prefix    ?= /usr
 bindir    ?= $(prefix)/bin
+sbindir   ?= $(prefix)/sbin
 mandir    ?= $(prefix)/share/man
 docdir    ?= $(prefix)/share/doc/slapo-b2b
 moduledir ?= /usr/lib/ldap
@@ -54,19 +55,22 @@ CLIENT_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core
 GLUE_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -I$(BUILD) \
 	-isystem $(SLAPD_INCLUDE)/include -isystem $(SLAPD_INCLUDE)/servers/slapd \
 	-DB2B_SLAPD_VERSION='"$(SLAPD_VERSION)"'
-TEST_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Ioverlay/slapd -Itools \
+TEST_FLAGS = $(COMMON_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Ioverlay/slapd -Itools -Idaemon \
 	-DB2B_TEST_DATA='"tests/data"'
 
 CORE_LIBS   = -ljansson -lcrypto
 CLIENT_LIBS = -lldap -llber
 MODULE_LIBS = -loath
 TOOLS_LIBS  = -lcurl -lidn2 -lqrencode
+DAEMON_LIBS = -lcurl
 CHECK_LIBS  = -lcheck -lsubunit -lpthread -lrt -lm
 
 CORE_C  := $(sort $(wildcard overlay/core/*.c))
 HOME_C  := $(sort $(wildcard overlay/slapd/home*.c))
 GLUE_C  := $(filter-out $(HOME_C),$(sort $(wildcard overlay/slapd/*.c)))
 TOOLS_C := $(sort $(wildcard tools/*.c))
+MAIL_C  := $(sort $(wildcard daemon/mail_*.c))
+DAEMON_C := $(filter-out $(MAIL_C),$(sort $(wildcard daemon/*.c)))
 UNIT_C  := $(sort $(wildcard tests/unit/check_*.c))
 FUZZ_C  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
@@ -76,6 +80,8 @@ CORE_O  := $(call objects,$(CORE_C))
 HOME_O  := $(call objects,$(HOME_C))
 GLUE_O  := $(call objects,$(GLUE_C))
 TOOLS_O := $(call objects,$(TOOLS_C))
+MAIL_O  := $(call objects,$(MAIL_C))
+DAEMON_O := $(call objects,$(DAEMON_C))
 UNIT_O  := $(call objects,$(UNIT_C))
 BENCH_O := $(call objects,$(BENCH_C))
 FUZZ_O  := $(call objects,$(FUZZ_C))
@@ -85,12 +91,12 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_C))
 
 .PHONY: all check demo bench lint install uninstall clean distclean deps-build FORCE
-.PHONY: core home glue tools units benches fuzz module schema format
+.PHONY: core home glue tools daemon units benches fuzz module schema format
 .PHONY: flags-core flags-client flags-glue flags-test
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: module tools schema
+all: module tools daemon schema
 module: $(BUILD)/b2b.so
 schema: schema/b2b.ldif
 units: $(UNITS)
@@ -102,7 +108,8 @@ glue: $(GLUE_O)
 ifneq ($(TOOLS_C),)
 tools: $(BUILD)/b2bctl
 endif
-tools-objects: $(TOOLS_O)
+daemon: $(BUILD)/b2bd
+tools-objects: $(TOOLS_O) $(MAIL_O) $(DAEMON_O)
 objects: core home glue tools-objects $(UNIT_O) $(BENCH_O) $(FUZZ_O)
 .PHONY: objects tools-objects
 
@@ -131,6 +138,8 @@ $(BUILD)/obj/overlay/slapd/%.o: overlay/slapd/%.c Makefile $(BUILD)/slapd.mk $(B
 	$(call compile,$(GLUE_FLAGS))
 $(BUILD)/obj/tools/%.o: tools/%.c Makefile
 	$(call compile,$(CLIENT_FLAGS))
+$(BUILD)/obj/daemon/%.o: daemon/%.c Makefile
+	$(call compile,$(CLIENT_FLAGS))
 $(BUILD)/obj/tests/%.o: tests/%.c Makefile
 	$(call compile,$(TEST_FLAGS))
 
@@ -141,9 +150,13 @@ $(BUILD)/b2bctl: $(CORE_O) $(TOOLS_O)
 	$(CC) $(SAN_LINK_FLAGS) $(LINK_FLAGS) -o $@ $(TOOLS_O) $(CORE_O) $(CLIENT_LIBS) $(TOOLS_LIBS) \
 		$(CORE_LIBS)
 
-$(BUILD)/unit/check_%: $(BUILD)/obj/tests/unit/check_%.o $(CORE_O) $(HOME_O)
+$(BUILD)/b2bd: $(CORE_O) $(MAIL_O) $(DAEMON_O)
+	$(CC) $(SAN_LINK_FLAGS) $(LINK_FLAGS) -o $@ $(DAEMON_O) $(MAIL_O) $(CORE_O) $(CLIENT_LIBS) \
+		$(DAEMON_LIBS) $(CORE_LIBS)
+
+$(BUILD)/unit/check_%: $(BUILD)/obj/tests/unit/check_%.o $(CORE_O) $(HOME_O) $(MAIL_O)
 	@mkdir -p $(@D)
-	$(CC) $(SAN_LINK_FLAGS) -o $@ $< $(CORE_O) $(HOME_O) $(CLIENT_LIBS) $(CORE_LIBS) $(CHECK_LIBS)
+	$(CC) $(SAN_LINK_FLAGS) -o $@ $< $(CORE_O) $(HOME_O) $(MAIL_O) $(CLIENT_LIBS) $(CORE_LIBS) $(CHECK_LIBS)
 $(BUILD)/bench/bench_%: $(BUILD)/obj/tests/bench/bench_%.o $(CORE_O)
 	@mkdir -p $(@D)
 	$(CC) $(SAN_LINK_FLAGS) -o $@ $< $(CORE_O) $(CORE_LIBS)
@@ -184,7 +197,7 @@ lint:
 	@scripts/deps build check lint
 	@scripts/lint
 format:
-	clang-format -i $(wildcard overlay/*/*.[ch] tools/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard overlay/*/*.[ch] tools/*.[ch] daemon/*.[ch] tests/*/*.[ch])
 
 examples := $(wildcard ldif/*)
 install: all
@@ -216,9 +229,10 @@ flags-client:
 	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core"
 flags-test:
 	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core -Ioverlay/slapd -Itools \
--DB2B_TEST_DATA=\"tests/data\""
+-Idaemon -DB2B_TEST_DATA=\"tests/data\""
 flags-glue:
 	@printf '%s\n' "$(GLUE_WARN_FLAGS) $(DEFINES) -Ioverlay/core -I$(BUILD) -isystem \
 $(SLAPD_INCLUDE)/include -isystem $(SLAPD_INCLUDE)/servers/slapd -DB2B_SLAPD_VERSION=\"x\""
 
--include $(patsubst %.o,%.d,$(CORE_O) $(HOME_O) $(GLUE_O) $(TOOLS_O) $(UNIT_O) $(BENCH_O))
+-include $(patsubst %.o,%.d,$(CORE_O) $(HOME_O) $(GLUE_O) $(TOOLS_O) $(MAIL_O) $(DAEMON_O) \
+	$(UNIT_O) $(BENCH_O))

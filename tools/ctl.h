@@ -77,7 +77,8 @@ void *ctl_grow(void *list, size_t count, size_t size); /* room for one more of c
 char *ctl_escape(const char *text);
 /* "2027-01-31T00:00:00Z"; caller frees. */
 char *ctl_time(time_t when);
-/* One line on stderr where that is a terminal and the work is long. */
+/* One line on stderr where that is a terminal and the work is long; all is 0 where nobody knows how
+ * long.  The last call has done == all, which takes the line away; so does any message. */
 void ctl_progress(size_t done, size_t all);
 /* A whole file, "-" for standard input; caller frees.  Reads one byte more than max at most. */
 int ctl_read_file(const char *path, size_t max_bytes, char **text_r, size_t *bytes_r);

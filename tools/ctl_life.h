@@ -7,6 +7,7 @@
 #define B2B_CTL_LIFE_H
 
 #include "ctl_table.h"
+#include "guest.h"
 
 #include <jansson.h>
 
@@ -44,6 +45,20 @@ bool ctl_is_protected(LDAP *ld);
 int ctl_exop(LDAP *ld, const char *number, const json_t *in, json_t **out_r);
 /* A member that is text; "" where there is none.  Borrowed. */
 const char *ctl_exop_text(const json_t *object, const char *name);
+
+/* ctl_mods.c */
+
+/* Changes of one entry; zeroed memory has none. */
+struct ctl_mods {
+	LDAPMod **list;
+	size_t count;
+};
+/* value NULL: none, which deletes or replaces all there are. */
+void ctl_mods_add(struct ctl_mods *mods, int op, enum b2b_attr attr, const char *value);
+void ctl_mods_add_name(struct ctl_mods *mods, int op, const char *name, const char *value);
+void ctl_mods_add_time(struct ctl_mods *mods, enum b2b_attr attr, time_t when); /* replaces */
+/* Sends and frees them; an LDAP code. */
+int ctl_mods_send(LDAP *ld, const char *dn, struct ctl_mods *mods);
 
 /* ctl_when.c */
 
@@ -107,5 +122,20 @@ int ctl_invite_file(struct ctl_inviting *inviting);
 
 /* commands */
 int ctl_invite(struct ctl_options *options);
+int ctl_guest_redeem(struct ctl_options *options);
+int ctl_guest_passcode(struct ctl_options *options);
+int ctl_guest_reset(struct ctl_options *options);
+int ctl_guest_disable(struct ctl_options *options);
+int ctl_guest_restore(struct ctl_options *options);
+int ctl_guest_delete(struct ctl_options *options);
+int ctl_review_list(struct ctl_options *options);
+int ctl_review_approve(struct ctl_options *options);
+int ctl_review_deny(struct ctl_options *options);
+int ctl_review_status(struct ctl_options *options);
+int ctl_request_add(struct ctl_options *options);
+int ctl_request_list(struct ctl_options *options);
+int ctl_request_approve(struct ctl_options *options);
+int ctl_request_deny(struct ctl_options *options);
+int ctl_report(struct ctl_options *options);
 
 #endif

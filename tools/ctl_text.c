@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PROGRESS_FROM 50
+#define PROGRESS_FROM 50u
+#define BAR_COLUMNS 40u
 
 static void out_of_memory(void)
 {
@@ -59,12 +60,48 @@ char *ctl_format(const char *fmt, ...)
 	return text;
 }
 
+/* What is on the line of the terminal where messages go, too. */
+static bool progress_shown;
+
+static void clear_progress(void)
+{
+	if (progress_shown)
+		fputs("\r\033[K", stderr);
+	progress_shown = false;
+}
+
+void ctl_progress(size_t done, size_t all)
+{
+	char bar[BAR_COLUMNS + 1];
+	size_t filled;
+
+	if ((all > 0 && all < PROGRESS_FROM) || !isatty(STDERR_FILENO))
+		return;
+	if (done == all || done % PROGRESS_FROM != 0) {
+		if (done == all)
+			clear_progress();
+		return;
+	}
+	if (all == 0) {
+		fprintf(stderr, "\r" CTL_NAME ": %zu", done);
+	} else {
+		filled = done < all ? done * BAR_COLUMNS / all : BAR_COLUMNS;
+		memset(bar, '.', BAR_COLUMNS);
+		memset(bar, '#', filled);
+		bar[BAR_COLUMNS] = '\0';
+		fprintf(stderr, "\r" CTL_NAME ": [%s] %zu of %zu", bar, done, all);
+	}
+	progress_shown = true;
+	fflush(stderr);
+}
+
 __attribute__((format(printf, 2, 0))) static void say(const char *kind, const char *fmt,
 						      va_list args)
 {
 	char *text = vformat(fmt, args), *shown = ctl_shown(text, strlen(text));
 
 	fflush(stdout); /* so that the two keep their order in one file */
+	clear_progress();
 	fprintf(stderr, "%s: %s%s\n", CTL_NAME, kind, shown);
 	free(shown);
 	free(text);
@@ -79,6 +116,7 @@ void ctl_say(const char *fmt, ...)
 	text = vformat(fmt, args);
 	va_end(args);
 	shown = ctl_shown(text, strlen(text));
+	clear_progress();
 	puts(shown);
 	free(shown);
 	free(text);
@@ -185,17 +223,6 @@ char *ctl_time(time_t when)
 	    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
 		return ctl_format("?");
 	return ctl_format("%s", text);
-}
-
-void ctl_progress(size_t done, size_t all)
-{
-	if (all < PROGRESS_FROM || !isatty(STDERR_FILENO))
-		return;
-	if (done < all && done % PROGRESS_FROM == 0)
-		fprintf(stderr, "\r" CTL_NAME ": %zu of %zu", done, all);
-	else if (done == all)
-		fprintf(stderr, "\r\033[K");
-	fflush(stderr);
 }
 
 static int read_stream(FILE *file, const char *path, size_t max_bytes, char **text_r,

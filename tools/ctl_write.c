@@ -11,10 +11,7 @@
 static void tell(const struct ctl_writer *writer, const char *done, const char *would,
 		 const char *dn)
 {
-	char *shown = ctl_shown(dn, strlen(dn));
-
-	printf("%s %s\n", writer->options->dry_run ? would : done, shown);
-	free(shown);
+	ctl_say("%s %s", writer->options->dry_run ? would : done, dn);
 }
 
 static int fail_write(struct ctl_writer *writer, int code, const char *dn)

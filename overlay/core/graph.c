@@ -256,8 +256,8 @@ static enum b2b_err check_setting(const char **setting, struct b2b_error *error)
 			     *setting);
 }
 
-static enum b2b_err parse(const char *json, size_t json_bytes, json_t **root_r,
-			  struct b2b_error *error)
+enum b2b_err b2b_graph_parse(const char *json, size_t json_bytes, json_t **root_r,
+			     struct b2b_error *error)
 {
 	json_error_t where;
 	char *clean;
@@ -287,7 +287,7 @@ enum b2b_err b2b_graph_read(const char *json, size_t json_bytes, const char *set
 		error->text[0] = '\0';
 	err = check_setting(&reader.setting, error);
 	if (err == B2B_OK)
-		err = parse(json, json_bytes, &root, error);
+		err = b2b_graph_parse(json, json_bytes, &root, error);
 	if (err != B2B_OK)
 		return err;
 	reader.graph = calloc(1, sizeof *reader.graph);

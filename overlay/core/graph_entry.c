@@ -269,7 +269,7 @@ static enum b2b_err check_entry(struct b2b_graph_reader *reader)
 	return err == B2B_ERR_INVALID ? b2b_graph_fail(reader, "%s", why.text) : err;
 }
 
-static enum b2b_err new_entry(struct b2b_graph_reader *reader)
+enum b2b_err b2b_graph_new_entry(struct b2b_graph_reader *reader)
 {
 	struct b2b_graph *graph = reader->graph;
 
@@ -292,7 +292,7 @@ enum b2b_err b2b_graph_read_entry(struct b2b_graph_reader *reader, json_t *objec
 {
 	json_t *tenant_id = b2b_graph_get(object, "tenantId");
 	bool is_default = reader->at_len > 0 && !need_tenant;
-	enum b2b_err err = new_entry(reader);
+	enum b2b_err err = b2b_graph_new_entry(reader);
 	size_t mark = reader->at_len;
 
 	if (err != B2B_OK)

@@ -7,6 +7,7 @@
 #include "read.h"
 
 #define DAY_SECS ((time_t)86400)
+#define HOUR_SECS ((time_t)3600)
 #define DEFAULT_LIFETIME_DAYS 90u
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -198,8 +199,9 @@ static struct moments find_moments(const struct b2b_guest *guest,
 	if (!guest->accepted && guest->invited_at) {
 		moments.unredeemed =
 			after(guest->invited_at, tenant ? tenant->invitation_lifetime_days : 30);
+		/* at once: a second one within a second is dated a second later */
 		if (guest->invitation_sent < guest->invited_at)
-			moments.invite = guest->invited_at;
+			moments.invite = guest->invited_at - HOUR_SECS;
 	}
 	return moments;
 }

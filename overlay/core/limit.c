@@ -188,3 +188,18 @@ bool b2b_limits_take(struct b2b_limits *limits, const char *kind, struct b2b_str
 	pthread_mutex_unlock(&limits->lock);
 	return taken;
 }
+
+void b2b_limits_give_back(struct b2b_limits *limits, const char *kind, struct b2b_str key,
+			  unsigned window_secs, time_t now)
+{
+	struct slot *slot;
+	uint64_t id[2];
+
+	if (!limits || !digest(limits, b2b_str_of(kind), key, window_secs, id))
+		return;
+	pthread_mutex_lock(&limits->lock);
+	slot = find(limits, id);
+	if (slot && slot->count && !is_over(slot, now))
+		slot->count--;
+	pthread_mutex_unlock(&limits->lock);
+}

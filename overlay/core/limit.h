@@ -18,5 +18,8 @@ void b2b_limits_free(struct b2b_limits **limits); /* sets NULL; accepts NULL */
  * different limits apart.  What is refused is not counted. */
 bool b2b_limits_take(struct b2b_limits *limits, const char *kind, struct b2b_str key, unsigned most,
 		     unsigned window_secs, time_t now);
+/* Takes one back that was taken, as long as its window is open. */
+void b2b_limits_give_back(struct b2b_limits *limits, const char *kind, struct b2b_str key,
+			  unsigned window_secs, time_t now);
 
 #endif

@@ -181,11 +181,12 @@ bool b2b_access_may_manage(Operation *op, Entry *e, AttributeDescription *desc)
 	return may;
 }
 
-/* One-time password secrets are nobody's to read, the rootdn's neither; servers that follow this one
- * (RFC 4533) get them if they may manage them. */
+/* What one-time passwords and mailed codes are compared with is nobody's to read, the rootdn's neither;
+ * servers that follow this one (RFC 4533) get it if they may manage it. */
 static bool is_secret(Operation *op, Entry *e, AttributeDescription *desc, slap_access_t access)
 {
-	if (desc != b2b_ad[B2B_ATTR_TOTP_SECRET] || ACL_LEVEL(access) > ACL_READ)
+	if ((desc != b2b_ad[B2B_ATTR_TOTP_SECRET] && desc != b2b_ad[B2B_ATTR_PASSCODE_HASH]) ||
+	    ACL_LEVEL(access) > ACL_READ)
 		return false;
 	if (op->o_tag != LDAP_REQ_SEARCH || op->o_sync <= SLAP_CONTROL_IGNORED)
 		return true;

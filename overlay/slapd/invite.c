@@ -132,7 +132,8 @@ int b2b_invite_check_add(Operation *op, struct b2b_tenant *tenant, Entry *e,
 
 	if (rc == LDAP_SUCCESS)
 		rc = check_domains(b2b_record_policy(snapshot), e, error);
-	if (rc == LDAP_SUCCESS)
+	/* where no ticket can be made it is no invitation; a bind is denied then */
+	if (rc == LDAP_SUCCESS && tenant->mint)
 		rc = check_partner(snapshot, e, error);
 	b2b_snapshot_unref(&snapshot);
 	return rc;

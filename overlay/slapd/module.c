@@ -2,7 +2,7 @@
  * module.c - the module's only entrance: version check, schema, the two overlays.
  * In: slapd loads b2b.so.  Out: schema of the directory, overlays "b2b" and "b2bgate".
  */
-#include "life.h"
+#include "proof.h"
 
 /* slapd's own version line, exported by the server ("@(#) $OpenLDAP: slapd 2.5.13+dfsg-5 ..."). */
 extern const char Versionstr[];
@@ -28,7 +28,7 @@ __attribute__((visibility("default"))) int init_module(int argc, char *argv[])
 	if (!version_fits())
 		return 1;
 	if (b2b_map_register_schema() || b2b_totp_register() || b2b_exop_register() ||
-	    b2b_gate_register())
+	    b2b_later_register() || b2b_gate_register())
 		return 1;
 	return b2b_tenant_register();
 }

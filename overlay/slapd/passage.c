@@ -3,7 +3,7 @@
  * In: an operation as it passes the gate, or runs where no gate stands (syncprov's persist phase,
  * other overlays).  Out: struct b2b_passage for gate.c and access.c.
  */
-#include "glue.h"
+#include "life.h"
 
 static const char passage_key = 0;
 
@@ -110,9 +110,12 @@ static bool takes_proof(const struct b2b_snapshot *snapshot, const struct b2b_gu
 {
 	const struct b2b_rule *partner = b2b_snapshot_partner(snapshot, guest->home_tenant);
 
-	return !partner || partner->invalid || /* the decision denies by itself */
-	       ((partner->u.partner.idp_mask & (unsigned)proof->kind) &&
-		(guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind));
+	if (!partner || partner->invalid)
+		return true; /* the decision denies by itself */
+	if (proof->kind == B2B_IDP_PASSCODE && !b2b_invite_by_passcode(partner, guest->pinned))
+		return false;
+	return (partner->u.partner.idp_mask & (unsigned)proof->kind) &&
+	       (guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind);
 }
 
 /* Judges by the policy of this moment; proof is NULL for one who acts as the guest. */

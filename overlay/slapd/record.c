@@ -311,6 +311,37 @@ static bool is_other_person(const struct b2b_guest *before, const struct b2b_gue
 	       !same_str(before->home_subject, after->home_subject);
 }
 
+static const struct berval *mail_of(Entry *e)
+{
+	AttributeDescription *ad = NULL;
+	const char *why;
+	Attribute *a =
+		slap_str2ad("mail", &ad, &why) == LDAP_SUCCESS ? attr_find(e->e_attrs, ad) : NULL;
+
+	return a ? &a->a_nvals[0] : NULL;
+}
+
+static bool has_other_mail(Entry *before, Entry *after)
+{
+	const struct berval *was = mail_of(before), *is = mail_of(after);
+
+	return was && is ? !bvmatch(was, is) : was != is;
+}
+
+/* A code that was mailed to the other, or to the address before, is nobody's now. */
+static void follow_passcode(Entry *before, Entry *after, bool other_person, Modifications **mods)
+{
+	static const enum b2b_attr passcode[] = { B2B_ATTR_PASSCODE_HASH, B2B_ATTR_PASSCODE_UNTIL,
+						  B2B_ATTR_PASSCODE_TRIES };
+
+	if (!other_person && !has_other_mail(before, after))
+		return;
+	for (size_t i = 0; i < sizeof(passcode) / sizeof(passcode[0]); i++) {
+		if (has(before, passcode[i]) && has(after, passcode[i]))
+			b2b_record_set(mods, passcode[i], NULL);
+	}
+}
+
 /* The other's one-time passwords are not the new one's. */
 static void follow_totp(const struct b2b_guest *before, const struct b2b_guest *after, Entry *e,
 			Modifications **mods)
@@ -416,6 +447,7 @@ bool b2b_record_follow(const struct b2b_record_change *change, Entry *before, En
 		b2b_guest_parse(&source, &was, NULL);
 		follow_state(change, &was, &is, mods);
 		follow_totp(&was, &is, after, mods);
+		follow_passcode(before, after, is_other_person(&was, &is), mods);
 		follow_enabled(change, &was, &is, after, mods);
 		follow_review(change, &was, &is, after, mods);
 	}

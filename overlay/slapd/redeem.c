@@ -343,10 +343,9 @@ static int redeem(struct redemption *r)
 	if (!is_ticket_within_limit(r, now))
 		return fail(r, "too many wrong proofs with this ticket");
 	rc = prove(r);
-	if (rc != LDAP_SUCCESS)
-		return rc;
-	give_try_back(r, now);
-	return finish(r);
+	if (rc != LDAP_INVALID_CREDENTIALS)
+		give_try_back(r, now);
+	return rc ? rc : finish(r);
 }
 
 int b2b_redeem_exop(struct b2b_exop *exop)

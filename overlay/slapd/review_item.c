@@ -49,7 +49,8 @@ bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const Attribute
 {
 	bool writes = ACL_LEVEL(access) > ACL_READ;
 
-	return (writes ? is_answer(desc) && ACL_LEVEL(access) == ACL_LEVEL(ACL_WRITE) : is_shown(desc)) &&
+	return (writes ? is_answer(desc) && ACL_LEVEL(access) == ACL_LEVEL(ACL_WRITE)
+		       : is_shown(desc)) &&
 	       names(e, B2B_ATTR_REVIEW_GUEST, guest_ndn) &&
 	       names(e, B2B_ATTR_REVIEWER, guest_ndn) && is_entry_objectclass(e, b2b_oc_item, 0);
 }

@@ -77,6 +77,7 @@ class Pair:
         self.home = FakeHome("success")
         self.provider = builders.tenant_server(
             sweep=0, modules=("syncprov",), database=SYNCPROV, name="provider",
+            tenant="b2bMassLimit: 100%",
             data=partner_ldif("home", self.home.uri))
         self.root = self.provider.root()
         self.consumer = builders.tenant_server(
@@ -192,6 +193,21 @@ def test_invitation_is_redeemed_at_the_provider_only(clean):
     assert clean.consumer.entry(guest_dn("bob"))["b2bUserState"] == ["Accepted"]
 
 
+def test_sign_in_is_noted_at_the_provider_only(clean):
+    """A guest signs in at the consumer, then at the provider: only the latter is noted, without a
+    word of who wrote it, and the consumer learns of it all the same."""
+    dn = add_entry(clean.root, guest_ldif("bob", lines="b2bUserState: Accepted"), relax=True)
+    clean.same()
+    stamp = clean.provider.entry(dn)["modifyTimestamp"]
+    clean.consumer.conn(dn, "x").unbind_ext_s()
+    clean.same()
+    assert "b2bLastSignIn" not in clean.consumer.entry(dn)
+    clean.provider.conn(dn, "x").unbind_ext_s()
+    poll(lambda: "b2bLastSignIn" in clean.consumer.entry(dn), 20, "the note at the consumer")
+    clean.same()
+    assert clean.consumer.entry(dn)["modifyTimestamp"] == stamp
+
+
 def test_consumer_refers_writes(clean):
     """Clients cannot write at the consumer; its record keeper does not stand in the way of what
     the provider sends, unlawful or not: an entry that slapadd or relax made is replicated."""
@@ -221,6 +237,9 @@ def test_consumer_task_stays_still(clean):
     config.modify_s("olcDatabase={1}mdb,cn=config", [delete("olcSyncrepl"), delete("olcUpdateRef")])
     wait_enabled(clean.consumer, ())
     assert len(enabled(clean.provider)) == 5
+    root = clean.consumer.root()  # what it would have mailed is not known to its provider
+    for dn in sorted(subtree(root, f"cn=outbox,{builders.BASE}"), key=len, reverse=True):
+        root.delete_s(dn)
     config.modify_s("olcDatabase={1}mdb,cn=config", [
         (ldap.MOD_ADD, "olcSyncrepl", [syncrepl(clean.provider.uri)[9:].strip().encode()])])
 
@@ -244,8 +263,9 @@ def test_two_providers_sweep_at_once():
         text = first.conf_file.read_text().replace("//127.0.0.1:1 ", f"//127.0.0.1:{second.port} ")
         first.conf_file.write_text(text)
         first.load(builders.tree_ldif(SUFFIX, ("people", "guests"))
-                   + builders.people_ldif(("mia",), builders.PEOPLE) + builders.policy_ldif()
-                   + expired(100) + "".join(guest_ldif(f"ok{n}") for n in range(20)), "-w", "-S1")
+                   + builders.people_ldif(("mia",), builders.PEOPLE)
+                   + builders.policy_ldif(tenant="b2bMassLimit: 100%") + expired(100)
+                   + "".join(guest_ldif(f"ok{n}") for n in range(20)), "-w", "-S1")
         second.load(first.tool("slapcat", "-b", SUFFIX).stdout, "-w", "-S1")
         first.start()
         second.start()
@@ -262,7 +282,7 @@ def test_two_providers_sweep_at_once():
         for dn, entry in state(first).items():
             if entry.get("b2bAccountEnabled") == [b"FALSE"]:
                 assert entry["b2bDisabledReason"] == [b"expired"]
-                assert len(entry["b2bDisabledAt"]) == 1 and "b2bNextDue" not in entry
+                assert len(entry["b2bDisabledAt"]) == len(entry["b2bNextDue"]) == 1
         assert member_dn("mia") in state(second)
         # the rootdn, in whose name changes replicate, is checked like everybody
         for change in (replace("userPassword", "x"), replace("b2bUserType", "Robot")):

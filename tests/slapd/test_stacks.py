@@ -36,7 +36,7 @@ SECS = 2.0
 def server(request, make_server, tmp_path_factory):
     """The five overlays configured after b2b (they run before it) or before it."""
     where = {"above": "b2b", "below": "database"}[request.param]
-    server = make_server(b.tenant_server, modules=MODULES,
+    server = make_server(b.tenant_server, tenant="b2bReviewInterval: 0", modules=MODULES,
                          databases=LOG % tmp_path_factory.mktemp("log"), **{where: LINES})
     server.load(f"dn: {TEAM}\nobjectClass: groupOfNames\ncn: team\n"
                 f"member: {b.member_dn('mia')}\n\n")

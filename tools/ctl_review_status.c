@@ -1,0 +1,306 @@
+/*
+ * ctl_review_status.c - review status: how far reviews by definition have come.
+ * In: the definitions in cn=reviews and their items.
+ * Out: a line for each instance, with its stage and what became of its items; which failed and why.
+ */
+#include "ctl_life.h"
+#include "review.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define FAILURES_MAX 1000u /* that are named */
+
+enum state { ASKED, ANSWERED, APPLIED, FAILED, STATES };
+static const char *const state_names[STATES] = { "asked", "answered", "applied", "failed" };
+
+enum column {
+	NAME,
+	INSTANCE,
+	STAGE,
+	OPENED,
+	CLOSES,
+	NEXT,
+	COUNTS,
+	FAILURES = COUNTS + STATES,
+	DN,
+	COLUMNS
+};
+static const struct ctl_column columns[COLUMNS] = {
+	[NAME] = { "REVIEW", "review", CTL_CELL_TEXT },
+	[INSTANCE] = { "INSTANCE", "instance", CTL_CELL_NUMBER },
+	[STAGE] = { "STAGE", "stage", CTL_CELL_TEXT },
+	[OPENED] = { "OPENED", "opened", CTL_CELL_TIME },
+	[CLOSES] = { "CLOSES", "closes", CTL_CELL_TIME },
+	[NEXT] = { "NEXT", "next", CTL_CELL_TIME },
+	[COUNTS + ASKED] = { "ASKED", "asked", CTL_CELL_NUMBER },
+	[COUNTS + ANSWERED] = { "ANSWERED", "answered", CTL_CELL_NUMBER },
+	[COUNTS + APPLIED] = { "APPLIED", "applied", CTL_CELL_NUMBER },
+	[COUNTS + FAILED] = { "FAILED", "failed", CTL_CELL_NUMBER },
+	[FAILURES] = { NULL, "failures", CTL_CELL_LIST },
+	[DN] = { NULL, "dn", CTL_CELL_TEXT },
+};
+
+struct instance {
+	unsigned number;
+	size_t counts[STATES];
+	char *failures; /* lines */
+};
+
+struct status {
+	struct ctl_session session;
+	struct ctl_table table;
+	struct ctl_entry **definitions;
+	size_t definition_count;
+	struct instance *instances; /* of the definition at hand, the highest number last */
+	size_t count;
+	size_t named; /* failures */
+	char *told;   /* failures for a table, lines */
+};
+
+static unsigned number_of(const struct ctl_entry *entry, enum b2b_attr attr)
+{
+	unsigned number = 0;
+
+	b2b_number_parse(ctl_entry_first(entry, attr), 0, 999999999, &number);
+	return number;
+}
+
+static time_t time_of(const struct ctl_entry *entry, enum b2b_attr attr)
+{
+	time_t when = 0;
+
+	if (b2b_time_parse(ctl_entry_first(entry, attr), &when) != B2B_OK)
+		return 0;
+	return when;
+}
+
+static void take_definition(LDAP *ld, LDAPMessage *message, void *ctx)
+{
+	struct status *status = ctx;
+
+	status->definitions = ctl_grow(status->definitions, status->definition_count,
+				       sizeof *status->definitions);
+	status->definitions[status->definition_count++] = ctl_entry_new(ld, message);
+}
+
+static struct instance *instance_of(struct status *status, unsigned number)
+{
+	size_t at = 0;
+
+	while (at < status->count && status->instances[at].number < number)
+		at++;
+	if (at < status->count && status->instances[at].number == number)
+		return &status->instances[at];
+	status->instances = ctl_grow(status->instances, status->count, sizeof *status->instances);
+	memmove(&status->instances[at + 1], &status->instances[at],
+		(status->count - at) * sizeof *status->instances);
+	status->count++;
+	status->instances[at] = (struct instance){ .number = number };
+	return &status->instances[at];
+}
+
+static void note_failure(struct status *status, struct instance *instance,
+			 const struct ctl_entry *entry)
+{
+	struct b2b_str guest = ctl_entry_first(entry, B2B_ATTR_REVIEW_GUEST);
+	struct b2b_str why = ctl_entry_first(entry, B2B_ATTR_REVIEW_ITEM_ERROR);
+	char *line;
+
+	if (status->named == FAILURES_MAX)
+		return;
+	line = ctl_format("%.*s: %.*s", (int)guest.len, guest.s, (int)why.len, why.s);
+	ctl_cell_add(&instance->failures, line, strlen(line));
+	status->named++;
+	free(line);
+}
+
+/* An item is named "<instance>-<entryUUID>". */
+static void take_item(LDAP *ld, LDAPMessage *message, void *ctx)
+{
+	struct status *status = ctx;
+	struct ctl_entry *entry = ctl_entry_new(ld, message);
+	struct b2b_str name = ctl_entry_first(entry, B2B_ATTR_CN);
+	struct b2b_str state = ctl_entry_first(entry, B2B_ATTR_REVIEW_ITEM_STATE);
+	unsigned number = 0;
+	struct instance *instance;
+
+	for (size_t i = 0; i < name.len && i < 9 && name.s[i] >= '0' && name.s[i] <= '9'; i++)
+		number = number * 10 + (unsigned)(name.s[i] - '0');
+	instance = instance_of(status, number);
+	for (int i = 0; i < STATES; i++)
+		if (b2b_str_equal_nocase(state, b2b_str_of(state_names[i])))
+			instance->counts[i]++;
+	if (b2b_str_equal_nocase(state, b2b_str_of(state_names[FAILED])))
+		note_failure(status, instance, entry);
+	ctl_entry_free(&entry);
+}
+
+static char *time_cell(time_t when)
+{
+	return when ? ctl_time(when) : NULL;
+}
+
+static char *number_cell(size_t number)
+{
+	return ctl_format("%zu", number);
+}
+
+/* Stage, dates and the next start are known of the last instance alone. */
+static void fill_last(const struct status *status, const struct ctl_entry *entry, char **cells)
+{
+	struct b2b_source source = ctl_entry_source(entry);
+	struct b2b_review_state state = {
+		.instance = number_of(entry, B2B_ATTR_REVIEW_INSTANCE),
+		.opened = time_of(entry, B2B_ATTR_REVIEW_OPENED),
+		.closes = time_of(entry, B2B_ATTR_REVIEW_CLOSES),
+		.open = ctl_entry_first(entry, B2B_ATTR_REVIEW_STAGE).len > 0,
+		.stage = number_of(entry, B2B_ATTR_REVIEW_STAGE),
+		.created = time_of(entry, B2B_ATTR_CREATE_TIMESTAMP),
+	};
+	struct b2b_rule *rule = NULL;
+	const struct b2b_review_policy *policy;
+
+	b2b_rule_compile(B2B_RULE_REVIEW, &source, &rule, NULL);
+	policy = rule && !rule->invalid ? rule->u.review : NULL;
+	if (state.open && policy)
+		cells[STAGE] = ctl_format("%u of %u", state.stage + 1, policy->stage_count);
+	else
+		cells[STAGE] = ctl_format("%s", state.open ? "open" : policy ? "" : "not in order");
+	cells[OPENED] = time_cell(state.opened);
+	cells[CLOSES] = time_cell(state.open ? state.closes : 0);
+	if (policy)
+		cells[NEXT] = time_cell(b2b_review_next_start(policy, &state, status->session.now));
+	b2b_rule_unref(&rule);
+}
+
+static void add_told(struct status *status, const char *name, const struct instance *instance)
+{
+	const char *line = instance->failures;
+
+	while (line && *line) {
+		int bytes = (int)strcspn(line, "\n");
+		char *text = ctl_format("%s, %u: %.*s", name, instance->number, bytes, line);
+
+		ctl_cell_add(&status->told, text, strlen(text));
+		free(text);
+		line += bytes;
+		line += *line == '\n';
+	}
+}
+
+static void print_instance(struct status *status, const struct ctl_entry *entry,
+			   struct instance *instance, bool last)
+{
+	struct b2b_str name = ctl_entry_first(entry, B2B_ATTR_CN);
+	char *cells[COLUMNS] = { NULL };
+
+	cells[NAME] = ctl_shown(name.s, name.len);
+	cells[INSTANCE] = instance->number ? number_cell(instance->number) : NULL;
+	if (last)
+		fill_last(status, entry, cells);
+	for (int i = 0; i < STATES; i++)
+		cells[COUNTS + i] = number_cell(instance->counts[i]);
+	cells[DN] = ctl_shown(entry->dn, strlen(entry->dn));
+	if (status->table.format == CTL_FORMAT_TABLE)
+		add_told(status, cells[NAME], instance);
+	cells[FAILURES] = instance->failures;
+	instance->failures = NULL;
+	ctl_table_row(&status->table, cells);
+}
+
+/* One definition's: the last instance, or all where it was named. */
+static int print_definition(struct status *status, const struct ctl_entry *entry)
+{
+	unsigned last = number_of(entry, B2B_ATTR_REVIEW_INSTANCE);
+	bool all = status->session.options->word_count > 0;
+	char *filter = all ? ctl_format("(objectClass=b2bReviewItem)")
+			   : ctl_format("(&(objectClass=b2bReviewItem)(cn=%u-*))", last);
+	char *attrs[] = { "cn", "b2bReviewItemState", "b2bReviewItemError", "b2bReviewGuest",
+			  NULL };
+	struct ctl_search search = { entry->dn, LDAP_SCOPE_ONELEVEL, filter,
+				     attrs,     take_item,           status };
+	int code;
+
+	status->count = 0;
+	status->named = 0;
+	instance_of(status, last);
+	code = ctl_search(status->session.ld, &search);
+	for (size_t i = status->count; i > 0; i--) {
+		struct instance *instance = &status->instances[i - 1];
+
+		print_instance(status, entry, instance, instance->number == last);
+	}
+	if (code != LDAP_SUCCESS)
+		ctl_fail_ldap(status->session.ld, code, entry->dn);
+	free(filter);
+	return code == LDAP_SUCCESS ? CTL_DONE : CTL_FAILED;
+}
+
+static int read_definitions(struct status *status)
+{
+	const struct ctl_options *options = status->session.options;
+	const char *name = options->word_count ? options->words[0] : NULL;
+	char *base, *escaped, *filter, *attrs[] = { "*", "+", NULL };
+	struct ctl_search search = {
+		.scope = LDAP_SCOPE_ONELEVEL, .attrs = attrs, .each = take_definition, .ctx = status
+	};
+	int code, result = CTL_DONE;
+
+	if (ctl_tenant_demand(&status->session.tenant) != CTL_DONE)
+		return CTL_FAILED;
+	base = ctl_format("cn=reviews,%s", status->session.tenant.entry->dn);
+	escaped = ctl_escape(name ? name : "");
+	filter = name ? ctl_format("(&(objectClass=b2bReviewDefinition)(cn=%s))", escaped)
+		      : ctl_format("(objectClass=b2bReviewDefinition)");
+	search.base = base;
+	search.filter = filter;
+	code = ctl_search(status->session.ld, &search);
+	if (code != LDAP_SUCCESS && code != LDAP_NO_SUCH_OBJECT)
+		result = ctl_fail_ldap(status->session.ld, code, base);
+	else if (name && status->definition_count == 0)
+		result = ctl_fail("there is no review %s", name);
+	free(filter);
+	free(escaped);
+	free(base);
+	return result;
+}
+
+static void print_told(const struct status *status)
+{
+	for (const char *line = status->told; line && *line;) {
+		int bytes = (int)strcspn(line, "\n");
+
+		printf("failed: %.*s\n", bytes, line);
+		line += bytes;
+		line += *line == '\n';
+	}
+}
+
+int ctl_review_status(struct ctl_options *options)
+{
+	struct status status = { .session.options = options,
+				 .table.columns = columns,
+				 .table.column_count = COLUMNS };
+	int result = ctl_format_take(options->format, &status.table.format);
+
+	if (result == CTL_DONE)
+		result = ctl_session_open(options, &status.session);
+	if (result == CTL_DONE)
+		result = read_definitions(&status);
+	if (result == CTL_DONE) {
+		ctl_table_start(&status.table);
+		for (size_t i = 0; result == CTL_DONE && i < status.definition_count; i++)
+			result = print_definition(&status, status.definitions[i]);
+		ctl_table_end(&status.table);
+		print_told(&status);
+	}
+	for (size_t i = 0; i < status.definition_count; i++)
+		ctl_entry_free(&status.definitions[i]);
+	free(status.definitions);
+	free(status.instances);
+	free(status.told);
+	ctl_session_close(&status.session);
+	return result;
+}
