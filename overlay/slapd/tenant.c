@@ -260,6 +260,7 @@ int b2b_tenant_register(void)
 	b2b_overlay.on_bi.bi_op_modrdn = b2b_keeper_modrdn;
 	b2b_overlay.on_bi.bi_op_delete = b2b_keeper_delete;
 	b2b_overlay.on_bi.bi_access_allowed = b2b_access_allowed;
+	b2b_overlay.on_bi.bi_operational = b2b_invite_operational;
 
 	int rc = b2b_config_register(&b2b_overlay.on_bi);
 	return rc ? rc : overlay_register(&b2b_overlay);
