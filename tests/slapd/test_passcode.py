@@ -16,6 +16,7 @@ from lib.cnconfig import code_of
 from lib.conditional import container_ldif, policy
 from lib.eyes import code, seen
 from lib.slapd import faketime_env, poll
+from lib.stile import Stile, conf as stile_conf
 from lib.tokens import Signer
 
 HASH = "b2bPasscodeHash"
@@ -244,13 +245,13 @@ def test_passcode__question_mark_is_a_password(server, fake_home):
     home = fake_home("code")
     server.load(b.partner_ldif("both", home.uri, CODES))
     guest = Guest(server, "both", subject=f"uid=both,{b.HOME_PEOPLE}")
-    right = guest.stored()
+    right, mark = guest.stored(), server.log_mark()
     assert guest.bind("?") == OUT and guest.bind(right) == OUT
     assert [password for _, password in home.binds] == ["?", right]
     home.behaviour = "success"
     assert guest.bind("?") == (0, "")
     settle(server)
-    assert not notices(server, guest)
+    assert not notices(server, guest) and "verdict=deny" not in server.log(mark)
 
 
 def test_passcode__pinned(server, fake_home):
@@ -371,6 +372,30 @@ def test_passcode__guesses_at_once(server):
     assert at_once(40, lambda n: guest.bind(guesses[n])[0]) == [49] * 40
     assert server.log(mark).count("mailed code refused: it is wrong") == 5
     assert guest.bind(right) == OUT
+
+
+def test_passcode__overtaken_at_the_use(tmp_path):
+    """Two bring one right code; as it is used up for the one, the other is let in.  Then the first
+    goes on.  Expected: 49."""
+    stile = Stile(tmp_path / "stile")
+    stopped = b.tenant_server(start=False, sweep=0, modules=("back_sock",), b2b=(
+        "b2b-key-file {dir}/key.pem\n" + stile_conf(tmp_path / "stile", "yan")))
+    stopped.mint = m.Mint(m.key_file(stopped))
+    with stopped as server:
+        server.load(b.partner_ldif("codes", lines=CODES))
+        guest, answers = Guest(server, subject="yan@home.example", name="yan"), []
+        stile.passes = 3  # the code is stored, the guest accepted, and the try counted
+        right = guest.stored()
+        server.root().modify_ext_s(guest.dn, [records.replace("b2bUserState", "Accepted")],
+                                   serverctrls=records.RELAX)
+        first = threading.Thread(target=lambda: answers.append(guest.bind(right)))
+        first.start()
+        assert stile.holds.wait(20) and HASH in stile.held
+        assert guest.bind(right) == (0, "")
+        stile.go_on.set()
+        first.join(20)
+        assert answers == [OUT]
+        stile.stop()
 
 
 @pytest.mark.parametrize("change", ["subject", "tenant", "mail"])
