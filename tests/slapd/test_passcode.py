@@ -374,28 +374,51 @@ def test_passcode__guesses_at_once(server):
     assert guest.bind(right) == OUT
 
 
-def test_passcode__overtaken_at_the_use(tmp_path):
-    """Two bring one right code; as it is used up for the one, the other is let in.  Then the first
-    goes on.  Expected: 49."""
+@pytest.fixture
+def stile(tmp_path):
+    """(a guest of a server that holds one write to its entry, the stile)."""
     stile = Stile(tmp_path / "stile")
-    stopped = b.tenant_server(start=False, sweep=0, modules=("back_sock",), b2b=(
+    server = b.tenant_server(start=False, sweep=0, modules=("back_sock",), b2b=(
         "b2b-key-file {dir}/key.pem\n" + stile_conf(tmp_path / "stile", "yan")))
-    stopped.mint = m.Mint(m.key_file(stopped))
-    with stopped as server:
+    server.mint = m.Mint(m.key_file(server))
+    with server:
         server.load(b.partner_ldif("codes", lines=CODES))
-        guest, answers = Guest(server, subject="yan@home.example", name="yan"), []
-        stile.passes = 3  # the code is stored, the guest accepted, and the try counted
-        right = guest.stored()
+        stile.passes = 2
+        guest = Guest(server, subject="yan@home.example", name="yan")
+        guest.right = guest.stored()
         server.root().modify_ext_s(guest.dn, [records.replace("b2bUserState", "Accepted")],
                                    serverctrls=records.RELAX)
-        first = threading.Thread(target=lambda: answers.append(guest.bind(right)))
-        first.start()
-        assert stile.holds.wait(20) and HASH in stile.held
-        assert guest.bind(right) == (0, "")
-        stile.go_on.set()
-        first.join(20)
-        assert answers == [OUT]
+        yield guest, stile
         stile.stop()
+
+
+def test_passcode__overtaken_at_the_use(stile):
+    """Two bring one right code; as it is used up for the one, the other is let in.  Then the first
+    goes on.  Expected: 49."""
+    (guest, stile), answers = stile, []
+    stile.passes = 1  # the try is counted, then the use is held
+    first = threading.Thread(target=lambda: answers.append(guest.bind(guest.right)))
+    first.start()
+    assert stile.holds.wait(20) and HASH in stile.held
+    assert guest.bind(guest.right) == (0, "")
+    stile.go_on.set()
+    first.join(20)
+    assert answers == [OUT]
+
+
+def test_passcode__overtaken_at_the_count(stile):
+    """A wrong code is about to be counted as the first while four others are.  Expected: it is the
+    fifth, and the code is gone."""
+    guest, stile = stile
+    first = threading.Thread(target=lambda: guest.bind(wrong(guest.right)))
+    first.start()
+    assert stile.holds.wait(20) and "b2bPasscodeTries: 1" in stile.held
+    for _ in range(4):
+        assert guest.bind(wrong(guest.right)) == OUT
+    assert guest.state("b2bPasscodeTries") == ["4"]
+    stile.go_on.set()
+    first.join(20)
+    assert not guest.has_hash() and guest.bind(guest.right) == OUT
 
 
 @pytest.mark.parametrize("change", ["subject", "tenant", "mail"])

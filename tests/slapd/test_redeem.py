@@ -234,9 +234,6 @@ def test_redeem__after_a_reset(server):
     hand: no ticket of before is good; one of now is."""
     guest = Guest(server)
     former = guest.ticket
-    guest.set(records.replace("b2bUserState", "Accepted"))
-    assert guest.redeem() == OUT
-    guest.set(records.replace("b2bUserState", "PendingAcceptance"))
     assert guest.redeem() == guest.is_in()
     guest.set(records.replace("b2bUserState", "PendingAcceptance"))
     assert guest.redeem() == OUT
@@ -248,6 +245,15 @@ def test_redeem__after_a_reset(server):
     assert guest.ticket != former
     assert guest.redeem(proof={"token": guest.token("new-subject")}) == guest.is_in()
     assert guest.state("b2bHomeSubject") == "new-subject"
+
+
+def test_redeem__accepted_already(server):
+    """A guest that an administrator accepted by hand needs no ticket, and its own is nothing."""
+    guest = Guest(server, subject="by-hand")
+    guest.set(records.replace("b2bUserState", "Accepted"))
+    with terms(server, "v1"):
+        assert guest.redeem(proof={"token": SIGNER.token("by-hand")}, terms="v1") == OUT
+    assert not guest.state("b2bTermsAccepted")
 
 
 @pytest.mark.parametrize("change", ["disabled", "expired", "deleted", "made anew", "class"])
