@@ -56,7 +56,7 @@ static bool refuse_by(struct judging *judging, enum b2b_reason reason, const cha
 	const char *words = b2b_reason_name(reason);
 
 	judging->reason = reason;
-	if (!dn)
+	if (!dn || !*dn)
 		dn = "(no entry)";
 	if (app.len)
 		b2b_error_set(judging->error, "application \"%.*s\": %s, by %s",
@@ -119,6 +119,7 @@ static bool find_partner(struct judging *judging)
 static struct b2b_guest person(struct b2b_str tenant_id, struct b2b_str subject, time_t now)
 {
 	struct b2b_guest guest = {
+		.dn = "", /* no policy can name somebody who is not there yet */
 		.home_tenant = tenant_id,
 		.home_subject = subject,
 		.well_formed = true,
@@ -169,8 +170,11 @@ static bool judge_app(struct judging *judging, struct b2b_str id, time_t now)
 		.stage = B2B_STAGE_ELSEWHERE,
 	};
 	const struct b2b_rule *app = b2b_snapshot_app_by_id(judging->snapshot, id);
+	const struct b2b_rule *tenant = b2b_snapshot_tenant(judging->snapshot);
 	struct b2b_verdict verdict;
 
+	/* to be accepted when the invitation is redeemed */
+	guest.terms_accepted = b2b_str_of(tenant->u.tenant.terms_version);
 	if (!app && !b2b_str_equal_nocase(id, b2b_str_of("directory"))) {
 		judging->reason = B2B_REASON_INBOUND_APPS;
 		b2b_error_value(judging->error, "applications", id, "is no application");

@@ -50,6 +50,16 @@ static bool is_ours(const AttributeDescription *desc)
 	return !strncasecmp(desc->ad_type->sat_cname.bv_val, "b2b", 3);
 }
 
+/* Requests, notices and reviews are about persons: neither guests nor applications find them. */
+static bool is_private(Entry *e)
+{
+	for (struct b2b_tenant *t = b2b_tenants; t; t = t->next) {
+		if (dnIsSuffix(&e->e_nname, &t->nbase))
+			return b2b_policy_is_private(t, &e->e_nname);
+	}
+	return false;
+}
+
 static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		       slap_access_t access)
 {
@@ -64,6 +74,8 @@ static bool guest_sees(struct b2b_passage *p, Entry *e, AttributeDescription *de
 		return false;
 	if (dn_match(&e->e_nname, &p->ndn))
 		return true;
+	if (is_private(e))
+		return false;
 	if (p->access == B2B_SEES_MEMBER || in_scope(p, &e->e_nname))
 		return !(is_ours(desc) && b2b_map_is_guest(e)) &&
 		       (p->unlabelled || label_permits(p, e));
@@ -212,7 +224,11 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 	}
 	if (p->who == B2B_WHO_GUEST)
 		return guest_sees(p, e, desc, access) ? SLAP_CB_CONTINUE : 0;
-	if (!p->service || !b2b_map_is_guest(e) || be_isroot(op))
+	if (!p->service || be_isroot(op))
+		return SLAP_CB_CONTINUE;
+	if (is_private(e))
+		return 0;
+	if (!b2b_map_is_guest(e))
 		return SLAP_CB_CONTINUE;
 	/* an application may invite: what it is about to add cannot be hidden from it */
 	if (op->o_tag == LDAP_REQ_ADD && e == op->ora_e)

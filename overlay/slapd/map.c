@@ -103,8 +103,11 @@ bool b2b_map_is_guest(Entry *e)
 		    !strncasecmp(value->bv_val, name->bv_val, name->bv_len))
 			return true;
 	}
-	/* a class derived from ours has another name, and must have this attribute as well */
-	return attr_find(e->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]) != NULL;
+	/* a class derived from ours has another name, and must have this attribute as well; a request
+	 * to become a guest may have it */
+	return attr_find(e->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]) &&
+	       (!is_entry_objectclass(e, b2b_oc_request, 0) ||
+		is_entry_objectclass(e, b2b_oc_guest, SLAP_OCF_CHECK_SUP));
 }
 
 static void *op_memory(Operation *op, const void *bytes, size_t length)

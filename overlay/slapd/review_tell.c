@@ -232,7 +232,9 @@ static int tell_all(struct tally *tally, const struct addressees *all, const cha
 	for (size_t i = 0; i < all->count && rc == LDAP_SUCCESS; i++) {
 		json_t *data = make_data(tally, &all->list[i]);
 
-		set_text(data, "reviewer", gone);
+		/* empty where there never was any */
+		if (gone)
+			json_object_set_new(data, "reviewer", json_string(gone));
 		rc = b2b_sweep_must_end(sweep) ? LDAP_BUSY
 					       : tell_one(tally, &all->list[i], type, data);
 		json_decref(data);

@@ -428,13 +428,12 @@ def test_passcode__limits_in_time(make_server):
     clock = server.dir / "clock"
     clock.touch()
     server.env = {**faketime_env("%"), "FAKETIME_FOLLOW_FILE": str(clock),
-                  "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+                  "FAKETIME_NO_CACHE": "1"}
     server.start()
     server.load(b.partner_ldif("codes", lines=CODES))
     guest, start, got = Guest(server), time.time(), []
     for minutes in (0, 0.5, 1.1, 2.2, 3.3, 4.4, 5.5, 6.6, 61):
         os.utime(clock, (start + 60 * minutes,) * 2)
-        time.sleep(1.2)  # the clock is looked at once a second
         assert guest.asked() == OUT
         settle(server)
         got.append(len(notices(server, guest)))

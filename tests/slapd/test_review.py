@@ -169,7 +169,7 @@ def test_reminders(reviews):
     assert seconds(definition["b2bNextDue"][0]) - seconds(definition["b2bReviewCloses"][0]) in range(
         -3 * DAY, -3 * DAY + HOUR)
     for count, days in ((1, 3), (2, 1)):
-        reviews.ends_in("reminded", days)
+        reviews.ends_in("reminded", days, replace("b2bReviewReminded", ahead(-DAY)))
         poll(lambda: len(reviews.notices("reminder", "reminded")) == count, 20, f"{count} reminders")
         poll(lambda: seconds(reviews.entry(definition_dn("reminded"))["b2bNextDue"][0])
              > time.time(), 20, "moved on")

@@ -130,11 +130,10 @@ class Reviews:
         """The open stage is over: the task closes it or opens the next."""
         self.set(definition_dn(name), replace("b2bReviewCloses", ahead(-HOUR)))
 
-    def ends_in(self, name, days):
-        """The open stage has so many days left (and half an hour less), and the last reminder was
-        a day ago."""
+    def ends_in(self, name, days, *changes):
+        """The open stage has so many days left, and half an hour less."""
         self.set(definition_dn(name), replace("b2bReviewCloses", ahead(days * DAY - HOUR // 2)),
-                 replace("b2bReviewReminded", ahead(-DAY)))
+                 *changes)
 
     def close(self, name, instance=1):
         self.end_stage(name)
