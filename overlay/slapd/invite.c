@@ -223,13 +223,15 @@ static void add_ticket(const struct b2b_tenant_policy *policy, Entry *e, const c
 		       json_t *out)
 {
 	const char *base = policy && policy->redemption_url ? policy->redemption_url : "b2b:redeem";
-	unsigned days = policy ? policy->invitation_lifetime_days : 30;
 	struct b2b_source source = b2b_map_source(e);
-	char expires[B2B_TIME_SIZE];
+	char expires[B2B_TIME_SIZE] = "";
 	struct b2b_guest guest;
+	time_t end;
 
 	b2b_guest_parse(&source, &guest, NULL);
-	b2b_time_format(guest.invited_at + (time_t)days * 86400, expires);
+	end = b2b_guest_invitation_end(&guest, policy);
+	if (end)
+		b2b_time_format(end, expires);
 	json_object_set_new(out, "ticket", json_string(ticket));
 	json_object_set_new(
 		out, "url",

@@ -30,7 +30,8 @@ def manual(ldif):
 
 @pytest.fixture(scope="module")
 def served(make_server, certs, home):
-    return Ctl(make_server(life.signing_server, certs=certs, tenant="b2bRedemptionUrl: https://guests.ours.example/"))
+    return Ctl(make_server(life.signing_server, certs=certs,
+                           tenant="b2bRedemptionUrl: https://guests.ours.example/"))
 
 
 @pytest.fixture
