@@ -168,7 +168,7 @@ def test_hook__never_ends(server, bd, hook, how, words):
     and a notice to be mailed.  Expected: given up after 64 KiB or the time-out; checking; the
     notice is mailed meanwhile."""
     if how == "down":
-        hook.stop()
+        hook._server.socket.close()
     else:
         hook.routes["/hook"] = endless if how == "endless" else drip(hook)
     dn = request(server)

@@ -30,7 +30,9 @@ _count = itertools.count()
 
 # What the account needs, as b2bd(8) says it.
 ACCESS = f"""access to dn.subtree="{OUTBOX}" by dn.exact="{ACCOUNT}" write by * none
-access to dn.subtree="{REQUESTS}" by dn.exact="{ACCOUNT}" write by * break
+access to dn.subtree="{REQUESTS}" attrs=b2bRequestState by dn.exact="{ACCOUNT}" manage by * break
+access to dn.subtree="{REQUESTS}" attrs=b2bRequestAnswer by dn.exact="{ACCOUNT}" write by * break
+access to dn.subtree="{REQUESTS}" by dn.exact="{ACCOUNT}" read by * break
 access to attrs=b2bPasscodeHash,b2bPasscodeUntil,b2bPasscodeTries
     by dn.exact="{ACCOUNT}" manage by * none
 """
