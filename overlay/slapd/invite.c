@@ -100,10 +100,14 @@ static int check_domains(const struct b2b_tenant_policy *policy, Entry *e, struc
 	if (!policy || slap_str2ad("mail", &ad, &why) != LDAP_SUCCESS)
 		return LDAP_SUCCESS;
 	Attribute *a = attr_find(e->e_attrs, ad);
-	for (unsigned i = 0; a && i < a->a_numvals; i++) {
-		if (b2b_invite_domain(policy, b2b_map_str(&a->a_vals[i]), error) != B2B_OK)
+	unsigned i = 0;
+	/* without an address nobody knows its domain: where domains matter, that is none of them */
+	do {
+		struct b2b_str mail = a ? b2b_map_str(&a->a_vals[i]) : b2b_str_of(NULL);
+
+		if (b2b_invite_domain(policy, mail, error) != B2B_OK)
 			return LDAP_CONSTRAINT_VIOLATION;
-	}
+	} while (a && ++i < a->a_numvals);
 	return LDAP_SUCCESS;
 }
 

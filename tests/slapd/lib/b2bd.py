@@ -30,7 +30,9 @@ _count = itertools.count()
 
 # What the account needs, as b2bd(8) says it.
 ACCESS = f"""access to dn.subtree="{OUTBOX}" by dn.exact="{ACCOUNT}" write by * none
-access to dn.subtree="{REQUESTS}" by dn.exact="{ACCOUNT}" write by * break
+access to dn.subtree="{REQUESTS}" attrs=b2bRequestState by dn.exact="{ACCOUNT}" manage by * break
+access to dn.subtree="{REQUESTS}" attrs=b2bRequestAnswer by dn.exact="{ACCOUNT}" write by * break
+access to dn.subtree="{REQUESTS}" by dn.exact="{ACCOUNT}" read by * break
 access to attrs=b2bPasscodeHash,b2bPasscodeUntil,b2bPasscodeTries
     by dn.exact="{ACCOUNT}" manage by * none
 """
@@ -76,7 +78,8 @@ def notice(server, kind="disabled", to=None, data=None, raw=None, cn=None, **mor
              "guestMail": "alice@home.example", **(data or {})}
     values = {"b2bNoticeType": kind, "b2bNoticeTo": to or f"{name}@to.example",
               "b2bNoticeData": raw if raw is not None else json.dumps(facts), **more}
-    return add(server, f"cn={name},{OUTBOX}", objectClass="b2bNotice", cn=name, **values)
+    dn = f"cn={ldap.dn.escape_dn_chars(name)},{OUTBOX}"
+    return add(server, dn, objectClass="b2bNotice", cn=name, **values)
 
 
 def name_of(dn):
@@ -211,6 +214,8 @@ class B2bd:
         try:
             if kind is None:
                 self.stop()
+            else:
+                print(f"b2bd said:\n{self.tail()}")
         finally:
             self.remove()
 
