@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@ struct choices {
 
 static void on_signal(int number)
 {
+	int before = errno;
+
 	if (number == SIGHUP) {
 		bd_wish.reload = 1;
 	} else if (number == SIGALRM) {
@@ -35,13 +38,18 @@ static void on_signal(int number)
 		bd_wish.stop = 1;
 		alarm(STOP_SECS);
 	}
+	if (write(bd_wish.pipe[1], "", 1) < 0)
+		errno = 0; /* it is full: who waits wakes anyway */
+	errno = before;
 }
 
-static void set_signals(void)
+static bool set_signals(void)
 {
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM };
 	struct sigaction action;
 
+	if (pipe2(bd_wish.pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+		return false;
 	memset(&action, 0, sizeof action);
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = on_signal; /* without SA_RESTART: who waits is woken */
@@ -49,6 +57,7 @@ static void set_signals(void)
 		sigaction(numbers[i], &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+	return true;
 }
 
 static int usage(void)
@@ -175,10 +184,9 @@ int main(int argc, char **argv)
 	if (code >= 0)
 		return code;
 	umask(077);
-	set_signals();
 	bd_log_open(choices.to_stderr || choices.check);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		bd_log(LOG_CRIT, "libcurl does not start");
+	if (!set_signals() || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		bd_log(LOG_CRIT, "neither a pipe nor libcurl: this cannot start");
 		return 1;
 	}
 	code = start(&choices, &config);

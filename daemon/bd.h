@@ -63,6 +63,7 @@ bool bd_user_become(const char *name, struct b2b_error *error);
 /* What the signals want; written by their handlers alone. */
 struct bd_wish {
 	volatile sig_atomic_t stop, reload;
+	int pipe[2]; /* holds a byte once there is a wish: who waits wakes */
 };
 extern struct bd_wish bd_wish;
 

@@ -63,11 +63,12 @@ void bd_link_down(struct bd_link *link, const char *why)
 static int bind_now(struct bd_link *link, struct b2b_error *error)
 {
 	const struct bd_config *config = link->config;
-	struct berval password = { 0, NULL };
+	struct berval password = { 0, NULL }, nothing = { 0, "" };
 	int code;
 
 	if (!config->bind_dn) {
-		code = ldap_sasl_bind_s(link->ld, NULL, "EXTERNAL", &password, NULL, NULL, NULL);
+		/* an empty response, not none: that would be one more round */
+		code = ldap_sasl_bind_s(link->ld, NULL, "EXTERNAL", &nothing, NULL, NULL, NULL);
 	} else {
 		if (!bd_file_read(config->password_file, true, &password.bv_val, &password.bv_len,
 				  error))

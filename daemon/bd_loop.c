@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 /* The clock may be set, and a machine may sleep: what is due is looked at that often. */
 #define REST_MOST_SECS 5
@@ -85,12 +86,16 @@ static int rest_ms(struct bd *bd)
 
 static void rest(struct bd *bd)
 {
-	struct pollfd slapd = { .fd = -1, .events = POLLIN };
+	struct pollfd fds[] = { { .fd = -1, .events = POLLIN },
+				{ .fd = bd_wish.pipe[0], .events = POLLIN } };
+	char byte;
 
 	if (bd->link.ld)
-		ldap_get_option(bd->link.ld, LDAP_OPT_DESC, &slapd.fd);
+		ldap_get_option(bd->link.ld, LDAP_OPT_DESC, &fds[0].fd);
 	bd_smtp_rest(bd->smtp);
-	poll(&slapd, 1, rest_ms(bd));
+	if (poll(fds, 2, rest_ms(bd)) > 0 && fds[1].revents)
+		while (read(bd_wish.pipe[0], &byte, 1) > 0)
+			;
 }
 
 static bool connect_now(struct bd *bd)

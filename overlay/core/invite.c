@@ -81,10 +81,6 @@ static bool find_by_domain(struct judging *judging, struct b2b_str domain)
 			domain.len < 253 ? (int)domain.len : 253, domain.s, first->dn, second->dn);
 		return false;
 	}
-	/* its tenant id may be another's too */
-	if (first && !first->invalid)
-		first = b2b_snapshot_partner(judging->snapshot,
-					     b2b_str_of(first->u.partner.tenant_id));
 	judging->partner = first;
 	return true;
 }

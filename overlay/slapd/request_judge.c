@@ -176,21 +176,13 @@ static void demand_state(Entry *before, Modifications **mods)
 	*mods = first;
 }
 
-static int judge_modify(Operation *op, struct b2b_tenant *tenant,
-			const struct b2b_tenant_policy *policy, Entry *before, Entry *after,
-			Modifications **mods, struct b2b_error *error)
+/* What follows from a decision that may be made. */
+static void follow(Operation *op, Entry *before, Entry *after, Modifications **mods)
 {
-	int rc = check_attributes(*mods, error);
-
-	if (rc == LDAP_SUCCESS)
-		rc = judge_step(op, tenant, policy, before, after, error);
-	if (rc != LDAP_SUCCESS)
-		return rc;
 	demand_state(before, mods);
 	if (b2b_request_state_of(after) != B2B_REQUEST_PENDING)
 		b2b_record_set(mods, B2B_ATTR_REQUEST_DECIDED_BY, op->o_dn.bv_val);
 	b2b_record_set_time(mods, B2B_ATTR_NEXT_DUE, due_now());
-	return LDAP_SUCCESS;
 }
 
 int b2b_request_judge(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
@@ -203,10 +195,11 @@ int b2b_request_judge(Operation *op, struct b2b_tenant *tenant, Entry *before, E
 		return LDAP_SUCCESS;
 	snapshot = b2b_tenant_snapshot(tenant);
 	const struct b2b_tenant_policy *policy = b2b_record_policy(snapshot);
-	if (before)
-		rc = judge_modify(op, tenant, policy, before, after, mods, error);
-	else
-		rc = judge_add(op, tenant, policy, after, error);
+	rc = before ? check_attributes(*mods, error) : judge_add(op, tenant, policy, after, error);
+	if (before && rc == LDAP_SUCCESS)
+		rc = judge_step(op, tenant, policy, before, after, error);
+	if (before && rc == LDAP_SUCCESS)
+		follow(op, before, after, mods);
 	b2b_snapshot_unref(&snapshot);
 	return rc;
 }

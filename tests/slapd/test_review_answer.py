@@ -87,7 +87,8 @@ def test_members_of_a_named_group(reviews):
 
 
 def test_slapd_must_let_the_reviewer_write(make_server):
-    """Where slapd's access control gives nobody the right, being named is not enough."""
+    """Where slapd's access control gives nobody the right, being named is not enough; nor does who
+    may not delete a definition take its items away by trying."""
     server = make_server(builders.tenant_server, sweep=1, data=LDIF)
     reviews = Reviews(server)
     reviews.guest("one")
@@ -95,6 +96,8 @@ def test_slapd_must_let_the_reviewer_write(make_server):
     reviews.wait_state("open", 1, 0)
     with refused(reviews.root, error=ldap.INSUFFICIENT_ACCESS, base=REVIEWS):
         reviews.answer("open", "one", "mia", "Deny")
+    with refused(reviews.root, error=ldap.INSUFFICIENT_ACCESS, base=REVIEWS):
+        as_member(reviews, "mia").delete_s(definition_dn("open"))
 
 
 # Itself
@@ -107,8 +110,11 @@ def test_guest_reviews_itself_where_the_definition_says_self(reviews):
     for name in ("alice", "bob"):
         if not reviews.entry(guest_dn(name)):
             reviews.guest(name)
-    dn = reviews.define("self", "b2bReviewScopeFilter: (|(uid=alice)(uid=bob))", by="self")
+    these = "b2bReviewScopeFilter: (|(uid=alice)(uid=bob))"
+    dn = reviews.define("self", these, by="self")
     items = reviews.wait_state("self", 1, 0)
+    reviews.define("others", these)
+    reviews.wait_state("others", 1, 0)
     alice = as_guest(reviews, "alice")
     with refused(reviews.root, "says why", base=REVIEWS):
         alice.modify_s(items["alice"]["dn"], [replace(DECISION, "Approve")])
@@ -125,22 +131,29 @@ def test_guest_reviews_itself_where_the_definition_says_self(reviews):
     assert set(seen[0][1]) == {"objectClass", "cn", DECISION, WHY, "b2bReviewGuest",
                                "b2bReviewStage", "b2bReviewItemState"}
     reviews.root.modify_s(dn, [replace("b2bReviewBy", "sponsor")])
+    reviews.settle("self")
     with refused(reviews.root, "nobody reviews itself", error=ldap.INSUFFICIENT_ACCESS,
                  base=REVIEWS):
         alice.modify_s(items["alice"]["dn"], [replace(DECISION, "Deny")])
 
 
-def test_guest_in_a_group_of_reviewers(reviews):
-    """A guest that is in the group of reviewers answers nothing, neither about itself nor others."""
+@pytest.mark.parametrize("how", ["group", "named"])
+def test_guest_among_the_reviewers(reviews, how):
+    """A guest that is named, or in the group of reviewers, answers nothing, neither about itself nor
+    others."""
     for name in ("carol", "dave"):
-        reviews.guest(name)
-    board = reviews.group("guests", guest_dn("carol"), member_dn("max"))
-    reviews.define("mixed", "b2bReviewScopeFilter: (|(uid=carol)(uid=dave))", by=board)
-    items = reviews.wait_state("mixed", 1, 0)
+        if not reviews.entry(guest_dn(name)):
+            reviews.guest(name)
+    by = guest_dn("carol")
+    if how == "group":
+        by = reviews.group("guests", guest_dn("carol"), member_dn("max"))
+    reviews.define(f"mixed{how}", "b2bReviewScopeFilter: (|(uid=carol)(uid=dave))", by=by)
+    items = reviews.wait_state(f"mixed{how}", 1, 0)
     carol = as_guest(reviews, "carol")
     for name in ("carol", "dave"):
         with refused(reviews.root, error=ldap.INSUFFICIENT_ACCESS, base=REVIEWS):
             carol.modify_s(items[name]["dn"], [replace(DECISION, "Deny")])
+        assert carol.search_s(builders.SUFFIX, ldap.SCOPE_SUBTREE, "(b2bReviewGuest=*)") == []
 
 
 # When

@@ -311,6 +311,7 @@ def test_bad_definition_is_refused(reviews, case):
 def test_bad_change_is_refused(reviews):
     """A definition that is right stays right."""
     dn = reviews.define("right", scope("right"), f"b2bReviewStart: {ahead(DAY)}")
+    reviews.settle("right")
     for change in (replace("b2bReviewBy", "boss"), replace("b2bReviewScopeFilter", "(x"),
                    replace("b2bReviewReminder", "14"), add("b2bReviewBy", "{1}self"),
                    replace("b2bReviewOnDeny", "remove")):

@@ -180,10 +180,20 @@ START_TEST(test_guest_step__invitation)
 	struct b2b_guest guest = pending();
 
 	expect_at(&guest, &tenant, T + 30 * DAY, B2B_STEP_DROP, NULL);
-	guest.invitation_sent = 0;
-	expect_at(&guest, &tenant, T, B2B_STEP_INVITE, NULL);
-	guest.invitation_sent = T - 1; /* that was the former one */
-	expect_at(&guest, &tenant, T, B2B_STEP_INVITE, NULL);
+	for (time_t sent = 0; sent <= T - 1; sent += T - 1) { /* none, or the former one */
+		guest.invitation_sent = sent;
+		/* at once, if it is dated a second from now */
+		ck_assert_int_eq(b2b_guest_step(&guest, &tenant, T - 1, NULL), B2B_STEP_INVITE);
+		ck_assert_int_eq(b2b_guest_step(&guest, &tenant, T + DAY, NULL), B2B_STEP_INVITE);
+		ck_assert_int_le(b2b_guest_next_due(&guest, &tenant, T - 1), T - 1);
+	}
+	guest.state_changed = T - DAY; /* it lapses as of then */
+	guest.invitation_sent = T;
+	expect_at(&guest, &tenant, T + 29 * DAY, B2B_STEP_DROP, NULL);
+	guest.state_changed = T + DAY;
+	ck_assert_int_eq(b2b_guest_invitation_end(&guest, &tenant), T + 30 * DAY);
+	ck_assert_int_eq(b2b_guest_invitation_end(&guest, NULL), T + 30 * DAY);
+	guest.state_changed = T;
 	ck_assert_int_eq(b2b_guest_step(&guest, &tenant, T + 30 * DAY, NULL), B2B_STEP_DROP);
 	/* an entry that slapadd made was never invited: neither mailed nor dropped */
 	guest.invited_at = guest.invitation_sent = 0;

@@ -120,6 +120,24 @@ START_TEST(test_rule_compile__mass_limit)
 }
 END_TEST
 
+/* The one value a tenant may have; whether it was taken. */
+static bool takes_url(const char *url)
+{
+	struct test_entry entry = { .count = 0 };
+	struct b2b_source source = { "cn=b2b", &entry, test_value };
+	struct b2b_rule *rule;
+	enum b2b_err err;
+
+	test_add(&entry, B2B_ATTR_REDEMPTION_URL, url, strlen(url));
+	err = b2b_rule_compile(B2B_RULE_TENANT, &source, &rule, NULL);
+	if (err == B2B_OK)
+		ck_assert_str_eq(rule->u.tenant.redemption_url, url);
+	else
+		ck_assert_ptr_null(rule->u.tenant.redemption_url);
+	b2b_rule_unref(&rule);
+	return err == B2B_OK;
+}
+
 START_TEST(test_rule_compile__redemption_url)
 {
 	static const char *const good[] = {
@@ -160,29 +178,10 @@ START_TEST(test_rule_compile__redemption_url)
 		"/redeem",
 	};
 
-	for (size_t i = 0; i < COUNT(good); i++) {
-		struct test_entry entry = { .count = 0 };
-		struct b2b_source source = { "cn=b2b", &entry, test_value };
-		struct b2b_rule *rule;
-
-		test_add(&entry, B2B_ATTR_REDEMPTION_URL, good[i], strlen(good[i]));
-		ck_assert_msg(b2b_rule_compile(B2B_RULE_TENANT, &source, &rule, NULL) == B2B_OK,
-			      "%s", good[i]);
-		ck_assert_str_eq(rule->u.tenant.redemption_url, good[i]);
-		b2b_rule_unref(&rule);
-	}
-	for (size_t i = 0; i < COUNT(refused); i++) {
-		struct test_entry entry = { .count = 0 };
-		struct b2b_source source = { "cn=b2b", &entry, test_value };
-		struct b2b_rule *rule;
-
-		test_add(&entry, B2B_ATTR_REDEMPTION_URL, refused[i], strlen(refused[i]));
-		ck_assert_msg(b2b_rule_compile(B2B_RULE_TENANT, &source, &rule, NULL) ==
-				      B2B_ERR_INVALID,
-			      "taken: %s", refused[i]);
-		ck_assert_ptr_null(rule->u.tenant.redemption_url);
-		b2b_rule_unref(&rule);
-	}
+	for (size_t i = 0; i < COUNT(good); i++)
+		ck_assert_msg(takes_url(good[i]), "refused: %s", good[i]);
+	for (size_t i = 0; i < COUNT(refused); i++)
+		ck_assert_msg(!takes_url(refused[i]), "taken: %s", refused[i]);
 }
 END_TEST
 
