@@ -20,6 +20,9 @@ mandir    ?= $(prefix)/share/man
 docdir    ?= $(prefix)/share/doc/slapo-b2b
 moduledir ?= /usr/lib/ldap
 schemadir ?= /etc/ldap/schema
+unitdir   ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+templatedir ?= $(prefix)/share/slapo-b2b/templates
 ifeq ($(origin CC),default)
 CC = gcc
 endif
@@ -200,18 +203,33 @@ format:
 	clang-format -i $(wildcard overlay/*/*.[ch] tools/*.[ch] daemon/*.[ch] tests/*/*.[ch])
 
 examples := $(wildcard ldif/*)
+templates := $(wildcard templates/*.* templates/*/*.*)
 install: all
 	install -D -m 644 $(BUILD)/b2b.so $(DESTDIR)$(moduledir)/b2b.so
 	install -D -m 755 $(BUILD)/b2bctl $(DESTDIR)$(bindir)/b2bctl
+	install -D -m 755 $(BUILD)/b2bd $(DESTDIR)$(sbindir)/b2bd
+	install -D -m 644 daemon/b2bd.service $(DESTDIR)$(unitdir)/b2bd.service
+	install -D -m 644 daemon/b2bd.sysusers $(DESTDIR)$(sysusersdir)/b2bd.conf
+	install -D -m 644 daemon/b2bd.conf $(DESTDIR)$(docdir)/examples/b2bd.conf
+	$(foreach file,$(templates),install -D -m 644 $(file) \
+		$(DESTDIR)$(templatedir)/$(file:templates/%=%) &&) true
 	install -D -m 644 -t $(DESTDIR)$(schemadir) schema/b2b.schema schema/b2b.ldif
 	$(if $(wildcard man/*.1),install -D -m 644 -t $(DESTDIR)$(mandir)/man1 $(wildcard man/*.1))
 	$(if $(wildcard man/*.5),install -D -m 644 -t $(DESTDIR)$(mandir)/man5 $(wildcard man/*.5))
+	$(if $(wildcard man/*.8),install -D -m 644 -t $(DESTDIR)$(mandir)/man8 $(wildcard man/*.8))
 	$(if $(examples),install -D -m 644 -t $(DESTDIR)$(docdir)/examples $(examples))
 uninstall:
-	rm -f $(DESTDIR)$(moduledir)/b2b.so $(DESTDIR)$(bindir)/b2bctl
+	rm -f $(DESTDIR)$(moduledir)/b2b.so $(DESTDIR)$(bindir)/b2bctl $(DESTDIR)$(sbindir)/b2bd
+	rm -f $(DESTDIR)$(unitdir)/b2bd.service $(DESTDIR)$(sysusersdir)/b2bd.conf
+	rm -f $(patsubst templates/%,$(DESTDIR)$(templatedir)/%,$(templates))
+	rmdir $(patsubst templates/%,$(DESTDIR)$(templatedir)/%,$(filter-out templates/,\
+		$(sort $(dir $(templates))))) $(DESTDIR)$(templatedir) \
+		$(DESTDIR)$(dir $(templatedir)) 2>/dev/null || true
 	rm -f $(DESTDIR)$(schemadir)/b2b.schema $(DESTDIR)$(schemadir)/b2b.ldif
 	rm -f $(patsubst man/%,$(DESTDIR)$(mandir)/man1/%,$(wildcard man/*.1))
 	rm -f $(patsubst man/%,$(DESTDIR)$(mandir)/man5/%,$(wildcard man/*.5))
+	rm -f $(patsubst man/%,$(DESTDIR)$(mandir)/man8/%,$(wildcard man/*.8))
+	rm -f $(DESTDIR)$(docdir)/examples/b2bd.conf
 	rm -f $(patsubst ldif/%,$(DESTDIR)$(docdir)/examples/%,$(examples))
 	rmdir $(DESTDIR)$(docdir)/examples $(DESTDIR)$(docdir) 2>/dev/null || true
 

@@ -6,6 +6,8 @@
 #include "bd.h"
 
 #include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +27,8 @@ struct choices {
 
 static void on_signal(int number)
 {
+	int before = errno;
+
 	if (number == SIGHUP) {
 		bd_wish.reload = 1;
 	} else if (number == SIGALRM) {
@@ -34,13 +38,18 @@ static void on_signal(int number)
 		bd_wish.stop = 1;
 		alarm(STOP_SECS);
 	}
+	if (write(bd_wish.pipe[1], "", 1) < 0)
+		errno = 0; /* it is full: who waits wakes anyway */
+	errno = before;
 }
 
-static void set_signals(void)
+static bool set_signals(void)
 {
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGALRM };
 	struct sigaction action;
 
+	if (pipe2(bd_wish.pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+		return false;
 	memset(&action, 0, sizeof action);
 	sigemptyset(&action.sa_mask);
 	action.sa_handler = on_signal; /* without SA_RESTART: who waits is woken */
@@ -48,6 +57,7 @@ static void set_signals(void)
 		sigaction(numbers[i], &action, NULL);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
+	return true;
 }
 
 static int usage(void)
@@ -90,6 +100,40 @@ static int read_options(int argc, char **argv, struct choices *choices)
 	return optind == argc ? -1 : usage();
 }
 
+/* The tenant's key; what the file held is wiped. */
+static bool read_key(const char *path, struct b2b_mint **mint_r, struct b2b_error *error)
+{
+	struct b2b_error inner = { "" };
+	enum b2b_err err;
+	size_t bytes;
+	char *pem;
+
+	if (!path)
+		return true;
+	if (!bd_file_read(path, false, &pem, &bytes, error))
+		return false;
+	err = b2b_mint_new((struct b2b_str){ pem, bytes }, mint_r, &inner);
+	bd_wipe(&pem);
+	if (err != B2B_OK)
+		b2b_error_set(error, "%s: %s", path,
+			      err == B2B_ERR_MEMORY ? "out of memory" : inner.text);
+	return err == B2B_OK;
+}
+
+/* What is opened only when it is needed is looked at now. */
+static bool may_read(const struct bd_config *config, struct b2b_error *error)
+{
+	const char *paths[] = { config->password_file, config->smtp_password_file, config->ca_file,
+				config->smtp_ca_file, config->hook_ca_file };
+
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+		if (paths[i] && access(paths[i], R_OK) != 0) {
+			b2b_error_set(error, "%s: %s", paths[i], strerror(errno));
+			return false;
+		}
+	return true;
+}
+
 static int run(struct bd *bd)
 {
 	int code;
@@ -97,39 +141,55 @@ static int run(struct bd *bd)
 	bd->link.config = bd->config;
 	bd->smtp = bd_smtp_new(bd->config);
 	bd_follow_init(&bd->follows[BD_NOTICE], BD_NOTICE, bd->config->base);
+	if (bd->config->hook)
+		bd_follow_init(&bd->follows[BD_REQUEST], BD_REQUEST, bd->config->base);
 	bd_log(LOG_INFO, "started, for %s", bd->config->base);
 	code = bd_loop(bd);
 	bd_log(LOG_INFO, "ended");
 	bd_link_close(&bd->link);
 	bd_queue_clear(&bd->queue);
 	bd_smtp_free(&bd->smtp);
-	free(bd->follows[BD_NOTICE].base);
+	for (size_t i = 0; i < BD_KINDS; i++)
+		free(bd->follows[i].base);
+	return code;
+}
+
+static int start(const struct choices *choices, struct bd_config *config)
+{
+	struct bd bd = { .config = config, .once = choices->once };
+	struct b2b_error error = { "out of memory" };
+	int code = 1;
+
+	if (!bd_config_read(choices->path, config, &error) ||
+	    !bd_user_become(config->user, &error) || !may_read(config, &error) ||
+	    !read_key(config->key_file, &bd.mint, &error) ||
+	    mail_folder_new(config->templates, &bd.templates, &error) != B2B_OK)
+		bd_log(LOG_CRIT, "%s", error.text);
+	else if (choices->check)
+		code = fprintf(stderr, "%s: configuration and templates are good\n",
+			       choices->path) < 0;
+	else
+		code = run(&bd);
+	mail_folder_free(&bd.templates);
+	b2b_mint_free(&bd.mint);
 	return code;
 }
 
 int main(int argc, char **argv)
 {
-	struct b2b_error error = { "" };
-	struct bd_config config;
+	struct bd_config config = { NULL };
 	struct choices choices;
-	struct bd bd = { .config = &config };
 	int code = read_options(argc, argv, &choices);
 
 	if (code >= 0)
 		return code;
 	umask(077);
-	set_signals();
 	bd_log_open(choices.to_stderr || choices.check);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		bd_log(LOG_CRIT, "libcurl does not start");
+	if (!set_signals() || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		bd_log(LOG_CRIT, "neither a pipe nor libcurl: this cannot start");
 		return 1;
 	}
-	code = 1;
-	bd.once = choices.once;
-	if (!bd_config_read(choices.path, &config, &error) || !bd_user_become(config.user, &error))
-		bd_log(LOG_CRIT, "%s", error.text);
-	else
-		code = run(&bd);
+	code = start(&choices, &config);
 	bd_config_free(&config);
 	curl_global_cleanup();
 	return code;

@@ -63,6 +63,7 @@ bool bd_user_become(const char *name, struct b2b_error *error);
 /* What the signals want; written by their handlers alone. */
 struct bd_wish {
 	volatile sig_atomic_t stop, reload;
+	int pipe[2]; /* holds a byte once there is a wish: who waits wakes */
 };
 extern struct bd_wish bd_wish;
 
@@ -166,7 +167,9 @@ void bd_notice_clear(struct bd_notice *notice);
 enum bd_fate {
 	BD_UNCLEAR = 0, /* later again */
 	BD_NO_SERVER,   /* later again, and the next mail will not fare better */
+	BD_LOST,        /* slapd went away meanwhile */
 	BD_REFUSED,     /* never */
+	BD_MOOT,        /* nobody wants it any more */
 	BD_DONE
 };
 struct bd_smtp; /* the connection to the mail server, kept while there is something to send */
@@ -176,21 +179,44 @@ void bd_smtp_rest(struct bd_smtp *smtp); /* nothing to send: hang up */
 enum bd_fate bd_smtp_send(struct bd_smtp *smtp, const struct mail_letter *letter,
 			  struct b2b_error *error);
 
-/* bd_post.c: a notice from the entry to the mail server; bd_loop.c: all of it */
+/* bd_loop.c: all of it */
 struct bd {
 	const struct bd_config *config;
 	struct bd_link link;
 	struct bd_queue queue;
-	struct bd_follow follows[BD_KINDS];
+	struct bd_follow follows[BD_KINDS]; /* base is NULL: not followed */
 	struct mail_folder *templates;
 	struct b2b_mint *mint; /* NULL: no key file */
 	struct bd_smtp *smtp;
 	time_t smtp_try_at; /* by bd_clock */
 	unsigned smtp_failures;
 	bool once;      /* -1 */
-	unsigned fails; /* of what was due */
+	unsigned fails; /* what was due and could not be done */
 };
+int bd_loop(struct bd *bd); /* 0; with -1: 1 if something failed */
+
+/* bd_facts.c: all that a letter says, and what only the daemon may know of it */
+struct bd_facts {
+	struct mail_order order; /* points into the notice and into what follows */
+	char ticket[B2B_TICKET_SIZE], code[B2B_PASSCODE_DIGITS + 1], minutes[8];
+	struct mail_text url, times[4];
+};
+/* BD_DONE: facts are complete, and the hash of a passcode stands in the guest.  The caller clears
+ * in any case. */
+enum bd_fate bd_facts_make(struct bd *bd, const struct bd_notice *notice, struct bd_facts *facts,
+			   struct b2b_error *error);
+void bd_facts_clear(struct bd_facts *facts); /* wipes */
+
+/* bd_post.c: a notice from the entry to the mail server */
 void bd_post(struct bd *bd, struct bd_item *item);
-int bd_loop(struct bd *bd);
+/* Changes of what is done with an item, where the directory did not take them. */
+void bd_stumble(struct bd *bd, struct bd_item *item, int code, const char *what);
+
+/* bd_hook.c: a request from the entry to the web hook; bd_http.c: over the net */
+void bd_hook(struct bd *bd, struct bd_item *item);
+#define BD_HOOK_MAX 65536u
+/* Posts a JSON text.  *status_r: of HTTP; *answer_r: the caller frees.  False: error says why. */
+bool bd_http_post(const struct bd_config *config, const char *body, long *status_r, char **answer_r,
+		  size_t *bytes_r, struct b2b_error *error);
 
 #endif

@@ -226,8 +226,10 @@ static int take_end(struct bd_follow *follow, struct bd_link *link, LDAPMessage 
 		follow->try_at = bd_clock() + LOOK_SECS;
 		return LDAP_SUCCESS;
 	}
-	if (code == LDAP_SYNC_REFRESH_REQUIRED)
-		return LDAP_SUCCESS; /* once more from the start */
+	if (code == LDAP_SYNC_REFRESH_REQUIRED) {
+		follow->try_at = bd_clock() + LOOK_SECS; /* once more from the start */
+		return LDAP_SUCCESS;
+	}
 	if (code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
 		bd_log(LOG_ERR,
 		       "%s: this server does not tell changes of %s: its database needs "

@@ -41,7 +41,7 @@ void bd_link_close(struct bd_link *link)
 	link->ld = NULL;
 }
 
-void bd_link_down(struct bd_link *link, const char *why)
+static void wait_longer(struct bd_link *link, const char *why)
 {
 	link->wait_secs = link->wait_secs ? link->wait_secs * 2 : WAIT_LEAST;
 	if (link->wait_secs > WAIT_MOST)
@@ -54,14 +54,21 @@ void bd_link_down(struct bd_link *link, const char *why)
 	bd_link_close(link);
 }
 
+void bd_link_down(struct bd_link *link, const char *why)
+{
+	if (link->ld)
+		wait_longer(link, why);
+}
+
 static int bind_now(struct bd_link *link, struct b2b_error *error)
 {
 	const struct bd_config *config = link->config;
-	struct berval password = { 0, NULL };
+	struct berval password = { 0, NULL }, nothing = { 0, "" };
 	int code;
 
 	if (!config->bind_dn) {
-		code = ldap_sasl_bind_s(link->ld, NULL, "EXTERNAL", &password, NULL, NULL, NULL);
+		/* an empty response, not none: that would be one more round */
+		code = ldap_sasl_bind_s(link->ld, NULL, "EXTERNAL", &nothing, NULL, NULL, NULL);
 	} else {
 		if (!bd_file_read(config->password_file, true, &password.bv_val, &password.bv_len,
 				  error))
@@ -123,7 +130,7 @@ bool bd_link_up(struct bd_link *link)
 	else
 		code = bind_now(link, &error);
 	if (code != LDAP_SUCCESS) {
-		bd_link_down(link, error.text);
+		wait_longer(link, error.text);
 		return false;
 	}
 	return true;
@@ -147,18 +154,23 @@ int bd_link_modify(struct bd_link *link, const char *dn, const struct bd_change 
 		mods[i].mod_bvalues = changes[i].value.s ? lists[i] : NULL;
 		list[i] = &mods[i];
 	}
-	return ldap_modify_ext_s(link->ld, dn, list, controls, NULL);
+	return !link->ld ? LDAP_SERVER_DOWN : ldap_modify_ext_s(link->ld, dn, list, controls, NULL);
 }
 
 int bd_link_delete(struct bd_link *link, const char *dn)
 {
-	return ldap_delete_ext_s(link->ld, dn, NULL, NULL);
+	return !link->ld ? LDAP_SERVER_DOWN : ldap_delete_ext_s(link->ld, dn, NULL, NULL);
 }
 
 int bd_link_read(struct bd_link *link, const char *dn, char **attributes, LDAPMessage **entry_r)
 {
-	int code = ldap_search_ext_s(link->ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes,
-				     0, NULL, NULL, NULL, 1, entry_r);
+	int code;
+
+	*entry_r = NULL;
+	if (!link->ld)
+		return LDAP_SERVER_DOWN;
+	code = ldap_search_ext_s(link->ld, dn, LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 0,
+				 NULL, NULL, NULL, 1, entry_r);
 
 	if (code == LDAP_SUCCESS && !ldap_first_entry(link->ld, *entry_r))
 		code = LDAP_NO_SUCH_OBJECT;

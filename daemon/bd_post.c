@@ -14,24 +14,28 @@
 #define RETRY_MOST (4u * 3600u)
 /* What could not even be written down is put off here. */
 #define DEFER_MOST 300u
+/* A mail server that is down is asked again that often at least. */
+#define SERVER_MOST 60u
+
+void bd_stumble(struct bd *bd, struct bd_item *item, int code, const char *what)
+{
+	bd->fails++;
+	bd_item_defer(item, bd->config->retry_secs, DEFER_MOST);
+	if (bd_link_is_lost(code))
+		bd_link_down(&bd->link, bd_link_text(&bd->link, code));
+	else
+		bd_log(LOG_ERR, "\"%s\" %s: %s", item->dn, what, bd_link_text(&bd->link, code));
+}
 
 /* Deletes the notice: done with it, for good. */
 static void finish(struct bd *bd, struct bd_item *item)
 {
 	int code = bd_link_delete(&bd->link, item->dn);
 
-	if (code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT) {
+	if (code == LDAP_SUCCESS || code == LDAP_NO_SUCH_OBJECT)
 		bd_queue_drop(&bd->queue, item);
-		return;
-	}
-	if (bd_link_is_lost(code)) {
-		bd_link_down(&bd->link, bd_link_text(&bd->link, code));
-		return;
-	}
-	bd->fails++;
-	bd_log(LOG_ERR, "notice=\"%s\" is sent but cannot be deleted: %s", item->dn,
-	       bd_link_text(&bd->link, code));
-	bd_item_defer(item, bd->config->retry_secs, DEFER_MOST);
+	else
+		bd_stumble(bd, item, code, "is done but cannot be deleted");
 }
 
 /* Writes down that it was not sent.  when 0: never again. */
@@ -56,78 +60,105 @@ static void put_off(struct bd *bd, struct bd_item *item, const struct bd_notice 
 		changes[count++] = (struct bd_change){ LDAP_MOD_REPLACE, "b2bNoticeState",
 						       b2b_str_of("failed") };
 	}
-	bd->fails++;
 	code = bd_link_modify(&bd->link, item->dn, changes, count, false);
 	if (code == LDAP_SUCCESS) {
+		bd->fails++;
+		item->fruitless = 0;
 		item->retry_at = when;
 		item->off = when == 0;
 	} else if (code == LDAP_NO_SUCH_OBJECT) {
 		bd_queue_drop(&bd->queue, item);
-	} else if (bd_link_is_lost(code)) {
-		bd_item_defer(item, bd->config->retry_secs, DEFER_MOST);
-		bd_link_down(&bd->link, bd_link_text(&bd->link, code));
 	} else {
-		bd_log(LOG_ERR, "notice=\"%s\" cannot be put off: %s", item->dn,
-		       bd_link_text(&bd->link, code));
-		bd_item_defer(item, bd->config->retry_secs, DEFER_MOST);
+		bd_stumble(bd, item, code, "cannot be put off");
 	}
 }
 
-static void judge(struct bd *bd, struct bd_item *item, const struct bd_notice *notice,
-		  enum bd_fate fate, const struct b2b_error *error)
+static void sent(struct bd *bd, struct bd_item *item, const struct bd_notice *notice)
+{
+	bd_log(LOG_INFO, "sent notice=%s type=%s to=<%s>", notice->cn, notice->type, notice->to);
+	bd->smtp_failures = 0;
+	item->sent = true;
+	finish(bd, item);
+}
+
+static void moot(struct bd *bd, struct bd_item *item, const struct bd_notice *notice,
+		 const char *why)
+{
+	bd_log(LOG_NOTICE, "dropped notice=%s type=%s to=<%s>: %s", notice->cn, notice->type,
+	       notice->to, why);
+	item->sent = true;
+	finish(bd, item);
+}
+
+static void failed(struct bd *bd, struct bd_item *item, const struct bd_notice *notice,
+		   enum bd_fate fate, const char *why)
 {
 	time_t now = time(NULL);
 	unsigned wait_secs = bd_backoff(bd->config->retry_secs, notice->attempts + 1, RETRY_MOST);
+	bool ends =
+		fate == BD_REFUSED ||
+		(notice->created > 0 && now - notice->created >= (time_t)bd->config->give_up_secs);
 
-	if (fate == BD_DONE) {
-		bd_log(LOG_INFO, "sent notice=%s type=%s to=<%s>", notice->cn, notice->type,
-		       notice->to);
-		item->sent = true;
-		finish(bd, item);
-		return;
+	if (fate == BD_NO_SERVER) {
+		bd->smtp_failures++;
+		bd->smtp_try_at =
+			bd_clock() + (time_t)bd_backoff(1, bd->smtp_failures, SERVER_MOST);
 	}
-	if (fate != BD_REFUSED && bd_wish.stop)
-		return; /* it was not the mail's fault */
-	if (fate == BD_REFUSED || now - notice->created >= (time_t)bd->config->give_up_secs) {
-		bd_log(LOG_ERR, "gave up notice=%s type=%s to=<%s> attempts=%u: %s", notice->cn,
-		       notice->type, notice->to, notice->attempts + 1, error->text);
-		put_off(bd, item, notice, 0, error->text);
-		return;
-	}
-	bd_log(LOG_WARNING, "put off notice=%s type=%s to=<%s> attempts=%u next=%us: %s",
-	       notice->cn, notice->type, notice->to, notice->attempts + 1, wait_secs, error->text);
-	put_off(bd, item, notice, now + (time_t)wait_secs, error->text);
+	if (ends)
+		bd_log(LOG_ERR, "gave up notice=%s type=%s to=<%s> attempts=%u: %s",
+		       notice->cn ? notice->cn : item->dn, notice->type ? notice->type : "?",
+		       notice->to ? notice->to : "?", notice->attempts + 1, why);
+	else
+		bd_log(LOG_WARNING, "put off notice=%s type=%s to=<%s> attempts=%u next=%us: %s",
+		       notice->cn, notice->type, notice->to, notice->attempts + 1, wait_secs, why);
+	put_off(bd, item, notice, ends ? 0 : now + (time_t)wait_secs, why);
 }
 
-static void post(struct bd *bd, struct bd_item *item, const struct bd_notice *notice)
+static enum bd_fate post(struct bd *bd, const struct bd_notice *notice, struct b2b_error *error)
 {
-	struct mail_letter letter = { .header_count = 5 };
-	struct mail_sender to = { b2b_str_of(notice->to), b2b_str_of(notice->name) };
-	struct b2b_error error = { "" };
-	enum bd_fate fate;
+	struct mail_letter letter = { .header_count = 0 };
+	struct bd_facts facts;
+	enum bd_fate fate = bd_facts_make(bd, notice, &facts, error);
+	enum b2b_err err;
 
-	snprintf(letter.to, sizeof letter.to, "%s", notice->to);
-	mail_header_person(&letter.headers[0], "From", &bd->config->sender);
-	mail_header_person(&letter.headers[1], "To", &to);
-	mail_text_puts(&letter.headers[2], "Subject: ");
-	mail_header_words(&letter.headers[2], b2b_str_of(notice->type), false);
-	mail_header_date(&letter.headers[3], time(NULL));
-	mail_text_puts(&letter.headers[4], "Message-ID: <");
-	mail_text_puts(&letter.headers[4], notice->cn);
-	mail_text_puts(&letter.headers[4], "@");
-	mail_text_puts(&letter.headers[4], bd->config->domain);
-	mail_text_puts(&letter.headers[4], ">");
-	mail_text_put_line(&letter.text, b2b_str_of(notice->type));
-	fate = bd_smtp_send(bd->smtp, &letter, &error);
-	mail_letter_clear(&letter);
-	judge(bd, item, notice, fate, &error);
+	if (fate == BD_DONE) {
+		err = mail_build(bd->templates, &facts.order, &letter, error);
+		fate = err == B2B_OK           ? bd_smtp_send(bd->smtp, &letter, error)
+		       : err == B2B_ERR_MEMORY ? BD_UNCLEAR
+					       : BD_REFUSED;
+		mail_letter_clear(&letter);
+	}
+	bd_facts_clear(&facts);
+	if (!*error->text)
+		b2b_error_set(error, "out of memory");
+	return fate;
+}
+
+static void handle(struct bd *bd, struct bd_item *item, LDAPMessage *entry)
+{
+	struct b2b_error error = { "" };
+	struct bd_notice notice;
+	enum bd_fate fate = BD_REFUSED;
+
+	if (bd_notice_read(bd->link.ld, entry, &notice, &error))
+		fate = notice.state ? BD_UNCLEAR : post(bd, &notice, &error);
+	if (notice.state)
+		item->off = true;
+	else if (fate == BD_DONE)
+		sent(bd, item, &notice);
+	else if (fate == BD_MOOT)
+		moot(bd, item, &notice, error.text);
+	else if (fate == BD_LOST)
+		bd_stumble(bd, item, LDAP_SERVER_DOWN, error.text);
+	else if (fate == BD_REFUSED ||
+		 !bd_wish.stop) /* told to stop, it was not the mail's fault */
+		failed(bd, item, &notice, fate, error.text);
+	bd_notice_clear(&notice);
 }
 
 void bd_post(struct bd *bd, struct bd_item *item)
 {
 	static char *attributes[] = { "*", "createTimestamp", NULL };
-	struct b2b_error error = { "" };
-	struct bd_notice notice;
 	LDAPMessage *entry;
 	int code;
 
@@ -136,20 +167,11 @@ void bd_post(struct bd *bd, struct bd_item *item)
 		return;
 	}
 	code = bd_link_read(&bd->link, item->dn, attributes, &entry);
-	if (code == LDAP_NO_SUCH_OBJECT) {
+	if (code == LDAP_NO_SUCH_OBJECT)
 		bd_queue_drop(&bd->queue, item);
-		return;
-	}
-	if (code != LDAP_SUCCESS) {
-		bd_link_down(&bd->link, bd_link_text(&bd->link, code));
-		return;
-	}
-	if (!bd_notice_read(bd->link.ld, ldap_first_entry(bd->link.ld, entry), &notice, &error))
-		judge(bd, item, &notice, BD_REFUSED, &error);
-	else if (notice.state)
-		item->off = true;
+	else if (code != LDAP_SUCCESS)
+		bd_stumble(bd, item, code, "cannot be read");
 	else
-		post(bd, item, &notice);
-	bd_notice_clear(&notice);
+		handle(bd, item, ldap_first_entry(bd->link.ld, entry));
 	ldap_msgfree(entry);
 }

@@ -22,6 +22,7 @@ struct bd_smtp {
 	const struct bd_config *config;
 	CURL *curl;
 	enum phase phase;
+	bool bye;         /* QUIT was said: what is answered to that is of no interest */
 	char answer[256]; /* the server's last line */
 	char why[CURL_ERROR_SIZE];
 	time_t stop_at;
@@ -64,14 +65,15 @@ static int listen_in(CURL *curl, curl_infotype type, char *data, size_t bytes, v
 
 	(void)curl;
 	if (type == CURLINFO_HEADER_OUT) {
+		smtp->bye = starts_with(data, bytes, "QUIT");
 		smtp->phase = starts_with(data, bytes, "MAIL ")   ? MAIL
 			      : starts_with(data, bytes, "RCPT ") ? RCPT
 			      : starts_with(data, bytes, "DATA")  ? DATA
-			      : starts_with(data, bytes, "QUIT")  ? smtp->phase
+			      : smtp->bye                         ? smtp->phase
 								  : HELLO;
 	} else if (type == CURLINFO_DATA_OUT) {
 		smtp->phase = BODY;
-	} else if (type == CURLINFO_HEADER_IN && bytes > 3) {
+	} else if (type == CURLINFO_HEADER_IN && bytes > 3 && !smtp->bye) {
 		size_t kept = bytes < sizeof smtp->answer ? bytes : sizeof smtp->answer - 1;
 
 		memcpy(smtp->answer, data, kept);
@@ -239,6 +241,7 @@ static enum bd_fate send_now(struct bd_smtp *smtp, const struct mail_letter *let
 	    curl_easy_setopt(smtp->curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
 	    curl_easy_setopt(smtp->curl, CURLOPT_MIMEPOST, mime) == CURLE_OK) {
 		smtp->phase = HELLO;
+		smtp->bye = false;
 		*smtp->why = *smtp->answer = '\0';
 		smtp->stop_at = 0;
 		fate = judge(smtp, curl_easy_perform(smtp->curl), error);

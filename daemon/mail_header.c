@@ -12,6 +12,7 @@
 /* An encoded word is 75 characters at most: "=?UTF-8?B?" + 60 of base64 + "?=" carries 45 bytes. */
 #define WORD_BYTES 45
 #define PLAIN_MAX 60
+#define LINE_CHARS 76
 
 static bool is_plain(struct b2b_str value, bool phrase)
 {
@@ -70,7 +71,8 @@ void mail_header_person(struct mail_text *header, const char *field, const struc
 	mail_text_puts(header, ": ");
 	if (who->name.len > 0) {
 		mail_header_words(header, who->name, true);
-		mail_text_puts(header, "\r\n <");
+		mail_text_puts(header,
+			       header->len + who->mail.len > LINE_CHARS - 3 ? "\r\n <" : " <");
 	} else {
 		mail_text_puts(header, "<");
 	}

@@ -45,7 +45,7 @@ struct ctl_options {
 	const char *mail, *home_tenant, *name, *until, *message, *language, *subject, *uid, *file;
 	const char *terms, *proof_file, *passcode, *totp;
 	const char *justification, *reason, *answer, *state, *what, *days;
-	struct ctl_list apps, attributes, audiences, maps, sponsors, tenant_claims;
+	struct ctl_list apps, attributes, audiences, groups, maps, sponsors, tenant_claims;
 	bool dry_run, only_default, refresh, qr, no_qr, show_ticket, mine, yes;
 	bool only_help, only_version;
 	char **words; /* what stands behind the command */
@@ -161,6 +161,7 @@ int ctl_partner_find(LDAP *ld, const struct ctl_tenant *tenant, const char *id,
 struct ctl_plan {
 	const struct b2b_graph_entry *want; /* borrowed */
 	struct ctl_entry *old;              /* NULL: it is to be added */
+	bool review;                        /* a review definition, in cn=reviews */
 	char *dn;
 	struct b2b_graph_value groups; /* b2bGroupTarget, with what other halves need of it */
 	bool has_groups;
@@ -182,7 +183,7 @@ struct ctl_writer {
 	LDAP *ld;
 	const struct ctl_options *options;
 	const struct ctl_tenant *tenant;
-	bool contained; /* cn=partners is there */
+	bool contained; /* cn=partners, or cn=reviews, is there */
 	size_t written;
 };
 /* Writes, or with --dry-run does not, and says a line. */

@@ -22,6 +22,7 @@ enum ctl_option_id { /* options of commands; a command knows a set of them, as b
 		     CTL_OPT_FILE,
 		     CTL_OPT_FILTER,
 		     CTL_OPT_FORMAT,
+		     CTL_OPT_GROUP,
 		     CTL_OPT_GUEST,
 		     CTL_OPT_ISSUER,
 		     CTL_OPT_JUSTIFICATION,

@@ -132,6 +132,7 @@ int ctl_review_list(struct ctl_options *options);
 int ctl_review_approve(struct ctl_options *options);
 int ctl_review_deny(struct ctl_options *options);
 int ctl_review_status(struct ctl_options *options);
+int ctl_review_import(struct ctl_options *options);
 int ctl_request_add(struct ctl_options *options);
 int ctl_request_list(struct ctl_options *options);
 int ctl_request_approve(struct ctl_options *options);

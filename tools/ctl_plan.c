@@ -127,7 +127,9 @@ static int merge_groups(struct ctl_plan *plan)
 int ctl_plan_make(struct ctl_plan *plan)
 {
 	struct b2b_source source = { plan->dn, plan, merged_value };
-	enum b2b_rule_kind kind = plan->want->tenant_id ? B2B_RULE_PARTNER : B2B_RULE_DEFAULT;
+	enum b2b_rule_kind kind = plan->review            ? B2B_RULE_REVIEW
+				  : plan->want->tenant_id ? B2B_RULE_PARTNER
+							  : B2B_RULE_DEFAULT;
 	struct b2b_error error;
 	enum b2b_err err;
 
@@ -173,6 +175,8 @@ static bool differs(const struct ctl_plan *plan, const struct b2b_graph_value *v
 
 	if (!plan->old)
 		return value->count > 0;
+	if (value->attr == B2B_ATTR_CN)
+		return false; /* it was found by this name, in whatever case */
 	old = ctl_entry_source(plan->old);
 	while (old.value(old.entry, value->attr, count, &have))
 		count++;
@@ -190,7 +194,11 @@ LDAPMod **ctl_plan_mods(const struct ctl_plan *plan)
 	LDAPMod **mods = ctl_alloc(plan->want->count + 3, sizeof *mods);
 	size_t count = 0;
 
-	if (!plan->old) {
+	if (!plan->old && plan->review) {
+		char *class = "b2bReviewDefinition";
+
+		mods[count++] = ctl_mod(LDAP_MOD_ADD, "objectClass", &class, 1);
+	} else if (!plan->old) {
 		char *class = plan->want->tenant_id ? "b2bPartner" : "b2bDefaultPolicy";
 		char *name = plan->want->tenant_id ? plan->want->tenant_id : "default";
 

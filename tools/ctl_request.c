@@ -38,7 +38,21 @@ static bool set_apps(json_t *object, const struct ctl_list *apps)
 	return true;
 }
 
-/* NAME=VALUE; each name once. */
+static int check_attributes(const struct ctl_list *attributes)
+{
+	for (size_t i = 0; i < attributes->count; i++) {
+		const char *text = attributes->values[i], *equals = strchr(text, '=');
+		size_t bytes = equals ? (size_t)(equals - text) : 0;
+		bool right = bytes > 0 && equals[1];
+
+		for (size_t j = 0; right && j < i; j++)
+			right = strncasecmp(attributes->values[j], text, bytes + 1) != 0;
+		if (!right)
+			return ctl_misuse("--attribute: NAME=VALUE, each name once, not ", text);
+	}
+	return CTL_DONE;
+}
+
 static bool set_attributes(json_t *object, const struct ctl_list *attributes)
 {
 	json_t *all = json_object();
@@ -48,10 +62,7 @@ static bool set_attributes(json_t *object, const struct ctl_list *attributes)
 		const char *text = attributes->values[i], *equals = strchr(text, '=');
 		char *name = ctl_format("%.*s", equals ? (int)(equals - text) : 0, text);
 
-		right = equals && *name && equals[1] && !json_object_get(all, name);
-		if (!right)
-			ctl_misuse("--attribute: NAME=VALUE, each name once, not ", text);
-		right = right && set(all, name, equals + 1);
+		right = equals && !json_object_get(all, name) && set(all, name, equals + 1);
 		free(name);
 	}
 	if (right && attributes->count > 0)
@@ -105,6 +116,8 @@ int ctl_request_add(struct ctl_options *options)
 
 	if (!options->mail)
 		return ctl_misuse("request add wants --mail", "");
+	if (check_attributes(&options->attributes) != CTL_DONE)
+		return CTL_USAGE;
 	request = make_request(options);
 	result = request ? ctl_connect(options, &ld) : CTL_FAILED;
 	if (result == CTL_DONE)

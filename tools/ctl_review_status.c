@@ -1,7 +1,8 @@
 /*
  * ctl_review_status.c - review status: how far reviews by definition have come.
  * In: the definitions in cn=reviews and their items.
- * Out: a line for each instance, with its stage and what became of its items; which failed and why.
+ * Out: a line for each, with the stage of its last instance and what became of that one's items; which
+ * failed and why.
  */
 #include "ctl_life.h"
 #include "review.h"
@@ -42,21 +43,15 @@ static const struct ctl_column columns[COLUMNS] = {
 	[DN] = { NULL, "dn", CTL_CELL_TEXT },
 };
 
-struct instance {
-	unsigned number;
-	size_t counts[STATES];
-	char *failures; /* lines */
-};
-
 struct status {
 	struct ctl_session session;
 	struct ctl_table table;
 	struct ctl_entry **definitions;
 	size_t definition_count;
-	struct instance *instances; /* of the definition at hand, the highest number last */
-	size_t count;
-	size_t named; /* failures */
-	char *told;   /* failures for a table, lines */
+	size_t counts[STATES]; /* of the definition at hand */
+	char *failures;        /* of it, lines */
+	size_t named;          /* how many those are */
+	char *told;            /* failures for a table, lines */
 };
 
 static unsigned number_of(const struct ctl_entry *entry, enum b2b_attr attr)
@@ -85,24 +80,7 @@ static void take_definition(LDAP *ld, LDAPMessage *message, void *ctx)
 	status->definitions[status->definition_count++] = ctl_entry_new(ld, message);
 }
 
-static struct instance *instance_of(struct status *status, unsigned number)
-{
-	size_t at = 0;
-
-	while (at < status->count && status->instances[at].number < number)
-		at++;
-	if (at < status->count && status->instances[at].number == number)
-		return &status->instances[at];
-	status->instances = ctl_grow(status->instances, status->count, sizeof *status->instances);
-	memmove(&status->instances[at + 1], &status->instances[at],
-		(status->count - at) * sizeof *status->instances);
-	status->count++;
-	status->instances[at] = (struct instance){ .number = number };
-	return &status->instances[at];
-}
-
-static void note_failure(struct status *status, struct instance *instance,
-			 const struct ctl_entry *entry)
+static void note_failure(struct status *status, const struct ctl_entry *entry)
 {
 	struct b2b_str guest = ctl_entry_first(entry, B2B_ATTR_REVIEW_GUEST);
 	struct b2b_str why = ctl_entry_first(entry, B2B_ATTR_REVIEW_ITEM_ERROR);
@@ -111,29 +89,22 @@ static void note_failure(struct status *status, struct instance *instance,
 	if (status->named == FAILURES_MAX)
 		return;
 	line = ctl_format("%.*s: %.*s", (int)guest.len, guest.s, (int)why.len, why.s);
-	ctl_cell_add(&instance->failures, line, strlen(line));
+	ctl_cell_add(&status->failures, line, strlen(line));
 	status->named++;
 	free(line);
 }
 
-/* An item is named "<instance>-<entryUUID>". */
 static void take_item(LDAP *ld, LDAPMessage *message, void *ctx)
 {
 	struct status *status = ctx;
 	struct ctl_entry *entry = ctl_entry_new(ld, message);
-	struct b2b_str name = ctl_entry_first(entry, B2B_ATTR_CN);
 	struct b2b_str state = ctl_entry_first(entry, B2B_ATTR_REVIEW_ITEM_STATE);
-	unsigned number = 0;
-	struct instance *instance;
 
-	for (size_t i = 0; i < name.len && i < 9 && name.s[i] >= '0' && name.s[i] <= '9'; i++)
-		number = number * 10 + (unsigned)(name.s[i] - '0');
-	instance = instance_of(status, number);
 	for (int i = 0; i < STATES; i++)
 		if (b2b_str_equal_nocase(state, b2b_str_of(state_names[i])))
-			instance->counts[i]++;
+			status->counts[i]++;
 	if (b2b_str_equal_nocase(state, b2b_str_of(state_names[FAILED])))
-		note_failure(status, instance, entry);
+		note_failure(status, entry);
 	ctl_entry_free(&entry);
 }
 
@@ -147,8 +118,7 @@ static char *number_cell(size_t number)
 	return ctl_format("%zu", number);
 }
 
-/* Stage, dates and the next start are known of the last instance alone. */
-static void fill_last(const struct status *status, const struct ctl_entry *entry, char **cells)
+static void fill_state(const struct status *status, const struct ctl_entry *entry, char **cells)
 {
 	struct b2b_source source = ctl_entry_source(entry);
 	struct b2b_review_state state = {
@@ -175,13 +145,13 @@ static void fill_last(const struct status *status, const struct ctl_entry *entry
 	b2b_rule_unref(&rule);
 }
 
-static void add_told(struct status *status, const char *name, const struct instance *instance)
+static void add_told(struct status *status, const char *name)
 {
-	const char *line = instance->failures;
+	const char *line = status->failures;
 
 	while (line && *line) {
 		int bytes = (int)strcspn(line, "\n");
-		char *text = ctl_format("%s, %u: %.*s", name, instance->number, bytes, line);
+		char *text = ctl_format("%s, %.*s", name, bytes, line);
 
 		ctl_cell_add(&status->told, text, strlen(text));
 		free(text);
@@ -190,48 +160,39 @@ static void add_told(struct status *status, const char *name, const struct insta
 	}
 }
 
-static void print_instance(struct status *status, const struct ctl_entry *entry,
-			   struct instance *instance, bool last)
+static void print_row(struct status *status, const struct ctl_entry *entry)
 {
 	struct b2b_str name = ctl_entry_first(entry, B2B_ATTR_CN);
+	unsigned instance = number_of(entry, B2B_ATTR_REVIEW_INSTANCE);
 	char *cells[COLUMNS] = { NULL };
 
 	cells[NAME] = ctl_shown(name.s, name.len);
-	cells[INSTANCE] = instance->number ? number_cell(instance->number) : NULL;
-	if (last)
-		fill_last(status, entry, cells);
+	cells[INSTANCE] = instance ? number_cell(instance) : NULL;
+	fill_state(status, entry, cells);
 	for (int i = 0; i < STATES; i++)
-		cells[COUNTS + i] = number_cell(instance->counts[i]);
+		cells[COUNTS + i] = number_cell(status->counts[i]);
 	cells[DN] = ctl_shown(entry->dn, strlen(entry->dn));
 	if (status->table.format == CTL_FORMAT_TABLE)
-		add_told(status, cells[NAME], instance);
-	cells[FAILURES] = instance->failures;
-	instance->failures = NULL;
+		add_told(status, cells[NAME]);
+	cells[FAILURES] = status->failures;
+	status->failures = NULL;
 	ctl_table_row(&status->table, cells);
 }
 
-/* One definition's: the last instance, or all where it was named. */
+/* An item is named "<instance>-<entryUUID>"; of former instances some may be left. */
 static int print_definition(struct status *status, const struct ctl_entry *entry)
 {
-	unsigned last = number_of(entry, B2B_ATTR_REVIEW_INSTANCE);
-	bool all = status->session.options->word_count > 0;
-	char *filter = all ? ctl_format("(objectClass=b2bReviewItem)")
-			   : ctl_format("(&(objectClass=b2bReviewItem)(cn=%u-*))", last);
-	char *attrs[] = { "cn", "b2bReviewItemState", "b2bReviewItemError", "b2bReviewGuest",
-			  NULL };
+	char *filter = ctl_format("(&(objectClass=b2bReviewItem)(cn=%u-*))",
+				  number_of(entry, B2B_ATTR_REVIEW_INSTANCE));
+	char *attrs[] = { "b2bReviewItemState", "b2bReviewItemError", "b2bReviewGuest", NULL };
 	struct ctl_search search = { entry->dn, LDAP_SCOPE_ONELEVEL, filter,
 				     attrs,     take_item,           status };
 	int code;
 
-	status->count = 0;
+	memset(status->counts, 0, sizeof status->counts);
 	status->named = 0;
-	instance_of(status, last);
 	code = ctl_search(status->session.ld, &search);
-	for (size_t i = status->count; i > 0; i--) {
-		struct instance *instance = &status->instances[i - 1];
-
-		print_instance(status, entry, instance, instance->number == last);
-	}
+	print_row(status, entry);
 	if (code != LDAP_SUCCESS)
 		ctl_fail_ldap(status->session.ld, code, entry->dn);
 	free(filter);
@@ -299,7 +260,6 @@ int ctl_review_status(struct ctl_options *options)
 	for (size_t i = 0; i < status.definition_count; i++)
 		ctl_entry_free(&status.definitions[i]);
 	free(status.definitions);
-	free(status.instances);
 	free(status.told);
 	ctl_session_close(&status.session);
 	return result;

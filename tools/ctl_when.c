@@ -4,6 +4,7 @@
  * Out: times, addresses in ASCII, text.
  */
 #include "ctl_life.h"
+#include "mail.h"
 
 #include <idn2.h>
 #include <stdlib.h>
@@ -93,7 +94,10 @@ char *ctl_mail_ascii(const char *given, struct b2b_error *error)
 		}
 	mail = ctl_format("%.*s@%s", (int)(at - given), given, domain ? domain : at + 1);
 	idn2_free(domain);
-	return mail;
+	if (b2b_mail_check(b2b_str_of(mail), error) == B2B_OK)
+		return mail;
+	free(mail);
+	return NULL;
 }
 
 int ctl_confirm(const struct ctl_options *options, const char *question)

@@ -36,10 +36,10 @@ static int add_entry(struct ctl_writer *writer, const char *dn, LDAPMod **mods)
 	return CTL_DONE;
 }
 
-static int add_container(struct ctl_writer *writer, const char *dn)
+static int add_container(struct ctl_writer *writer, const char *dn, char *name)
 {
 	struct ctl_entry *old = NULL;
-	char *class = "b2bContainer", *name = "partners";
+	char *class = "b2bContainer";
 	LDAPMod **mods;
 	int result, code;
 
@@ -58,16 +58,17 @@ static int add_container(struct ctl_writer *writer, const char *dn)
 	return result;
 }
 
-/* A new partner's container is made once, where it is missing. */
+/* The container of a new partner or review is made once, where it is missing. */
 static int prepare_container(struct ctl_writer *writer, const struct ctl_plan *plan)
 {
 	char *dn;
 	int result;
 
-	if (!plan->want->tenant_id || plan->old || writer->contained)
+	if ((!plan->want->tenant_id && !plan->review) || plan->old || writer->contained)
 		return CTL_DONE;
-	dn = ctl_partners_dn(writer->tenant);
-	result = add_container(writer, dn);
+	dn = plan->review ? ctl_format("cn=reviews,%s", writer->tenant->entry->dn)
+			  : ctl_partners_dn(writer->tenant);
+	result = add_container(writer, dn, plan->review ? "reviews" : "partners");
 	free(dn);
 	writer->contained = result == CTL_DONE;
 	return result;

@@ -111,6 +111,15 @@ static bool redeems_by_itself(const struct b2b_matter *matter)
 	return own == B2B_YES;
 }
 
+/* An invitation whose time is over, though the task has not come by yet. */
+static bool has_lapsed(const struct b2b_matter *matter)
+{
+	const struct b2b_tenant_policy *tenant = matter->tenant ? &matter->tenant->u.tenant : NULL;
+	time_t end = b2b_guest_invitation_end(matter->guest, tenant);
+
+	return end && end <= matter->context->now;
+}
+
 static struct b2b_finding found(enum b2b_reason reason, const char *rule)
 {
 	struct b2b_finding finding = { reason, rule };
@@ -141,7 +150,7 @@ static struct b2b_finding judge_record(const struct b2b_matter *matter)
 			return found(B2B_REASON_PARTNER_UNKNOWN, NULL);
 		if (invalid)
 			return found(B2B_REASON_POLICY_INVALID, invalid->dn);
-		if (!redeems_by_itself(matter))
+		if (!redeems_by_itself(matter) || has_lapsed(matter))
 			return found(B2B_REASON_NOT_REDEEMED, guest->dn);
 	}
 	return found(judge_clock(guest, &matter->tenant->u.tenant, matter->context->now),

@@ -143,6 +143,17 @@ static time_t after(time_t when, unsigned days)
 	return when + (time_t)days * DAY_SECS;
 }
 
+time_t b2b_guest_invitation_end(const struct b2b_guest *guest,
+				const struct b2b_tenant_policy *tenant)
+{
+	unsigned days = tenant ? tenant->invitation_lifetime_days : 30;
+	time_t since = guest->invited_at;
+
+	if (guest->state_changed && guest->state_changed < since)
+		since = guest->state_changed;
+	return since && days ? after(since, days) : 0;
+}
+
 static time_t inactive_from(const struct b2b_guest *guest, unsigned days)
 {
 	time_t seen = later(guest->last_sign_in, later(guest->state_changed, guest->enabled_at));
@@ -197,8 +208,7 @@ static struct moments find_moments(const struct b2b_guest *guest,
 	find_review(guest, tenant ? tenant->review_interval_days : 90,
 		    tenant ? tenant->review_duration_days : 14, &moments);
 	if (!guest->accepted && guest->invited_at) {
-		moments.unredeemed =
-			after(guest->invited_at, tenant ? tenant->invitation_lifetime_days : 30);
+		moments.unredeemed = b2b_guest_invitation_end(guest, tenant);
 		/* at once: a second one within a second is dated a second later */
 		if (guest->invitation_sent < guest->invited_at)
 			moments.invite = guest->invited_at - HOUR_SECS;

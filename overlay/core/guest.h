@@ -68,6 +68,12 @@ time_t b2b_guest_end(const struct b2b_guest *guest, const struct b2b_tenant_poli
 enum b2b_step b2b_guest_step(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant,
 			     time_t now, const char **why_r);
 
+/* First moment at which the guest's invitation can no longer be redeemed: the tenant's lifetime after
+ * it was invited, or after its state changed if that is longer ago; 0 for never (lifetime 0, or no
+ * invitation).  tenant may be NULL (defaults). */
+time_t b2b_guest_invitation_end(const struct b2b_guest *guest,
+				const struct b2b_tenant_policy *tenant);
+
 /* When the task must next look at the guest: the earliest moment at which b2b_guest_step will have
  * something to do, rounded up to the hour (few distinct keys keep the task's search cheap), or down where
  * it is past already or a review was denied; 0 for never (disabled for good, or nothing to come). */

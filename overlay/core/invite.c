@@ -56,7 +56,7 @@ static bool refuse_by(struct judging *judging, enum b2b_reason reason, const cha
 	const char *words = b2b_reason_name(reason);
 
 	judging->reason = reason;
-	if (!dn)
+	if (!dn || !*dn)
 		dn = "(no entry)";
 	if (app.len)
 		b2b_error_set(judging->error, "application \"%.*s\": %s, by %s",
@@ -81,10 +81,6 @@ static bool find_by_domain(struct judging *judging, struct b2b_str domain)
 			domain.len < 253 ? (int)domain.len : 253, domain.s, first->dn, second->dn);
 		return false;
 	}
-	/* its tenant id may be another's too */
-	if (first && !first->invalid)
-		first = b2b_snapshot_partner(judging->snapshot,
-					     b2b_str_of(first->u.partner.tenant_id));
 	judging->partner = first;
 	return true;
 }
@@ -119,6 +115,7 @@ static bool find_partner(struct judging *judging)
 static struct b2b_guest person(struct b2b_str tenant_id, struct b2b_str subject, time_t now)
 {
 	struct b2b_guest guest = {
+		.dn = "", /* no policy can name somebody who is not there yet */
 		.home_tenant = tenant_id,
 		.home_subject = subject,
 		.well_formed = true,
@@ -169,8 +166,11 @@ static bool judge_app(struct judging *judging, struct b2b_str id, time_t now)
 		.stage = B2B_STAGE_ELSEWHERE,
 	};
 	const struct b2b_rule *app = b2b_snapshot_app_by_id(judging->snapshot, id);
+	const struct b2b_rule *tenant = b2b_snapshot_tenant(judging->snapshot);
 	struct b2b_verdict verdict;
 
+	/* to be accepted when the invitation is redeemed */
+	guest.terms_accepted = b2b_str_of(tenant->u.tenant.terms_version);
 	if (!app && !b2b_str_equal_nocase(id, b2b_str_of("directory"))) {
 		judging->reason = B2B_REASON_INBOUND_APPS;
 		b2b_error_value(judging->error, "applications", id, "is no application");

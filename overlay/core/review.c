@@ -95,9 +95,12 @@ time_t b2b_review_next_start(const struct b2b_review_policy *policy,
 		return 0;
 	if (policy->unit == B2B_EVERY_NEVER && state->instance > 0)
 		return 0;
-	if (start == 0)
+	/* "at once" is not later than now, even if clocks of two kinds differ by a moment */
+	if (start == 0 || (!policy->start && start > now))
 		start = now;
 	had = state->instance ? count_starts(policy, start, state->opened) : 0;
+	if (state->instance && !policy->start && !had)
+		had = 1; /* opened that moment before */
 	missed = count_starts(policy, start, now);
 	next = nth_start(policy, start, missed > had ? missed - 1 : had);
 	return policy->end && (next >= policy->end || now >= policy->end) ? 0 : next;

@@ -83,10 +83,10 @@ bool b2b_find_guest(Operation *op, struct b2b_tenant *tenant, const struct b2b_h
 bool b2b_find_is_invited(const struct b2b_guest *guest, const struct b2b_tenant_policy *policy,
 			 time_t invited_at, time_t now)
 {
-	unsigned days = policy ? policy->invitation_lifetime_days : 30;
+	time_t end = b2b_guest_invitation_end(guest, policy);
 
 	return guest->enabled && !guest->accepted && invited_at &&
-	       guest->invited_at == invited_at && now < invited_at + (time_t)days * 86400;
+	       guest->invited_at == invited_at && (!end || now < end);
 }
 
 struct b2b_str b2b_find_peer(const struct b2b_door *door, struct b2b_addr *room)

@@ -100,10 +100,14 @@ static int check_domains(const struct b2b_tenant_policy *policy, Entry *e, struc
 	if (!policy || slap_str2ad("mail", &ad, &why) != LDAP_SUCCESS)
 		return LDAP_SUCCESS;
 	Attribute *a = attr_find(e->e_attrs, ad);
-	for (unsigned i = 0; a && i < a->a_numvals; i++) {
-		if (b2b_invite_domain(policy, b2b_map_str(&a->a_vals[i]), error) != B2B_OK)
+	unsigned i = 0;
+	/* without an address nobody knows its domain: where domains matter, that is none of them */
+	do {
+		struct b2b_str mail = a ? b2b_map_str(&a->a_vals[i]) : b2b_str_of(NULL);
+
+		if (b2b_invite_domain(policy, mail, error) != B2B_OK)
 			return LDAP_CONSTRAINT_VIOLATION;
-	}
+	} while (a && ++i < a->a_numvals);
 	return LDAP_SUCCESS;
 }
 
@@ -223,13 +227,15 @@ static void add_ticket(const struct b2b_tenant_policy *policy, Entry *e, const c
 		       json_t *out)
 {
 	const char *base = policy && policy->redemption_url ? policy->redemption_url : "b2b:redeem";
-	unsigned days = policy ? policy->invitation_lifetime_days : 30;
 	struct b2b_source source = b2b_map_source(e);
-	char expires[B2B_TIME_SIZE];
+	char expires[B2B_TIME_SIZE] = "";
 	struct b2b_guest guest;
+	time_t end;
 
 	b2b_guest_parse(&source, &guest, NULL);
-	b2b_time_format(guest.invited_at + (time_t)days * 86400, expires);
+	end = b2b_guest_invitation_end(&guest, policy);
+	if (end)
+		b2b_time_format(end, expires);
 	json_object_set_new(out, "ticket", json_string(ticket));
 	json_object_set_new(
 		out, "url",

@@ -264,7 +264,9 @@ static Modifications *invite_again(struct making *m, const struct b2b_record_rea
 	Modifications *mods = NULL;
 
 	guest.invited_at = m->now > guest.invited_at ? m->now : guest.invited_at + 1;
+	guest.state_changed = m->now;
 	b2b_record_set_time(&mods, B2B_ATTR_INVITED_AT, guest.invited_at);
+	b2b_record_set_time(&mods, B2B_ATTR_USER_STATE_CHANGED, m->now);
 	if (m->in->message)
 		b2b_record_set(&mods, B2B_ATTR_INVITATION_MESSAGE, m->in->message);
 	b2b_record_set_due(read, b2b_guest_next_due(&guest, m->policy, m->now), &mods);

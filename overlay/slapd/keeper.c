@@ -299,14 +299,14 @@ static bool follow_record(Operation *op, struct b2b_tenant *tenant, Entry *befor
 
 /* Judges a client's change and appends what follows from it; error says why it is refused. */
 static int judge_images(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
-			bool policy, bool *wake_r, struct b2b_error *error)
+			bool *wake_r, struct b2b_error *error)
 {
+	bool policy = concerns_policy(tenant, &op->o_req_ndn) || has_policy_class(after);
 	bool guest = b2b_map_is_guest(after);
 	bool complete = guest && attr_find(after->e_attrs, b2b_ad[B2B_ATTR_HOME_TENANT]);
 	int rc;
 
-	if (check_entry(tenant, after, complete, policy || has_policy_class(after), error) !=
-	    B2B_OK)
+	if (check_entry(tenant, after, complete, policy, error) != B2B_OK)
 		return LDAP_CONSTRAINT_VIOLATION;
 	if (guest && !b2b_map_is_guest(before) && has_children(op, tenant)) {
 		b2b_error_set(error, "objectClass: an entry with others below it cannot become a "
@@ -324,7 +324,7 @@ static int judge_images(Operation *op, struct b2b_tenant *tenant, Entry *before,
 	return LDAP_SUCCESS;
 }
 
-static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool policy, bool *wake_r,
+static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool *wake_r,
 			struct b2b_error *error)
 {
 	Entry *before, *after;
@@ -332,7 +332,7 @@ static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool policy, b
 
 	if (!b2b_image_get(op, tenant, &before, &after, error))
 		return error->text[0] ? LDAP_CONSTRAINT_VIOLATION : LDAP_SUCCESS;
-	rc = judge_images(op, tenant, before, after, policy, wake_r, error);
+	rc = judge_images(op, tenant, before, after, wake_r, error);
 	entry_free(before);
 	entry_free(after);
 	return rc;
@@ -376,7 +376,7 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
-	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, policy, &wake, &error);
+	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, &wake, &error);
 	if (rc != LDAP_SUCCESS)
 		return refuse(op, rs, rc, &error);
 	if (!write)

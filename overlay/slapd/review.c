@@ -289,6 +289,8 @@ bool b2b_review_run(struct b2b_sweep *sweep, const struct berval *ndn)
 
 	if (b2b_review_get(sweep->op, sweep->tenant, ndn, &review)) {
 		review.sweep = sweep;
+		review.snapshot = b2b_tenant_snapshot(sweep->tenant);
+		review.tenant = b2b_record_policy(review.snapshot);
 		written = step(&review);
 	}
 	b2b_review_clear(&review);

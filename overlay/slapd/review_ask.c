@@ -48,7 +48,7 @@ static bool choose(struct choice *choice, unsigned stage, Entry *guest)
 {
 	const struct b2b_review_policy *policy = choice->review->policy;
 	const struct b2b_review_stage *by = &policy->stages[stage];
-	const struct b2b_tenant_policy *tenant = choice->review->sweep->policy;
+	const struct b2b_tenant_policy *tenant = choice->review->tenant;
 	AttributeDescription *manager = NULL;
 	const char *why;
 

@@ -23,6 +23,9 @@ struct b2b_definition {
 	struct b2b_review_state state;
 	time_t next_due;        /* as it stands, 0: absent */
 	struct b2b_list owners; /* of the scope's group */
+	/* the tenant's settings of this moment: a sweep may have begun before they were written */
+	struct b2b_snapshot *snapshot;
+	const struct b2b_tenant_policy *tenant; /* snapshot's, or NULL */
 };
 
 /* An entry that is to be looked at later. */

@@ -188,6 +188,7 @@ void b2b_review_clear(struct b2b_definition *review)
 		ch_free(review->owners.list[i]);
 	ch_free(review->owners.list);
 	b2b_rule_unref(&review->rule);
+	b2b_snapshot_unref(&review->snapshot);
 	memset(review, 0, sizeof(*review));
 }
 

@@ -60,7 +60,7 @@ static json_t *invitation_data(struct case_file *file)
 {
 	struct b2b_sweep *sweep = file->sweep;
 	const struct b2b_tenant_policy *policy = sweep->policy;
-	unsigned days = policy ? policy->invitation_lifetime_days : 30;
+	time_t end = b2b_guest_invitation_end(&file->read.guest, policy);
 	Attribute *sponsor = attr_find(file->e->e_attrs, b2b_ad[B2B_ATTR_SPONSOR]);
 	const char *message = b2b_entry_text(sweep->op, file->e, "b2bInvitationMessage");
 	json_t *data = json_object();
@@ -74,7 +74,10 @@ static json_t *invitation_data(struct case_file *file)
 	}
 	json_object_set_new(data, "uuid", json_string(file->uuid));
 	set_time(data, "invitedAt", file->read.guest.invited_at);
-	set_time(data, "expires", file->read.guest.invited_at + (time_t)days * 86400);
+	if (end)
+		set_time(data, "expires", end);
+	else
+		json_object_set_new(data, "expires", json_string(""));
 	json_object_set_new(data, "redemptionUrl",
 			    json_string(policy && policy->redemption_url ? policy->redemption_url
 									 : "b2b:redeem"));

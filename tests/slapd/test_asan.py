@@ -8,7 +8,7 @@ import threading
 import ldap
 import pytest
 
-from lib import builders as b, cnconfig as c, sasl, totp, ways
+from lib import builders as b, cnconfig as c, mint as m, sasl, totp, ways
 from lib.conditional import container_ldif, policy
 from lib.slapd import poll
 from lib.tokens import HOSTILE, Signer
@@ -182,3 +182,42 @@ def test_asan__tokens(server):
     totp.ask(server.root(), "reset", dn)
     for value in (b"{", b"[]", b'{"action":"enroll","guest":"x"}'):
         assert totp.refusal(server.root(), value)[0] in (2, 34)
+
+
+def test_asan__redemptions(server, fake_home):
+    """Codes asked for in every way and used, wrong and right; tickets with every kind of proof, of
+    another person too, with terms and without; while all that is asked for, the overlay goes and
+    comes.  Expected: as above."""
+    home, signer = fake_home(), Signer()
+    mint = m.Mint(m.key_file(server))
+    assert c.put(server, c.KEEPER, "olcB2bKeyFile", str(server.dir / "key.pem")) == (0, "")
+    server.load(b.partner_ldif("codes", lines="b2bIdp: passcode")
+                + b.partner_ldif("tokens", lines=signer.partner_lines())
+                + b.partner_ldif("words", home.uri, f"b2bHomeBindDn: uid=%u,{b.HOME_PEOPLE}"))
+    for tenant in ("codes", "tokens", "words"):
+        dn = b.guest_dn(tenant)
+        server.load(b.guest_ldif(tenant, tenant, f"b2bSponsor: {b.member_dn('mia')}", subject=""))
+        ticket = m.ticket_of(server, mint, dn)
+        for value in ({"guest": dn}, {"mail": f"{tenant}@home.example"}, {"ticket": ticket}):
+            assert m.ask(server, **value) == (0, {})
+        assert c.code_of(m.connect(server).simple_bind_s, dn, "?")[0] in (0, 49)
+        m.store(server, mint, dn, "12345678")
+        c.code_of(server.open().simple_bind_s, dn, "11111111")
+        right = {"codes": {"passcode": "12345678"}, "words": {"password": "x"},
+                 "tokens": {"token": signer.token("t", email="tokens@home.example",
+                                                  email_verified=True)}}[tenant]
+        for proof in ({"token": "x"}, {"passcode": "1"}, {"token": signer.token(
+                "thief", email="thief@home.example", email_verified=True)}):
+            assert m.redeem(server, ticket=ticket, **proof)[0] == 49
+        root = server.root()
+        root.modify_s(b.BASE, [(ldap.MOD_REPLACE, "b2bTermsVersion", [b"v1"])])
+        assert m.redeem(server, ticket=ticket, **right)[0] in (49, 53)
+        answer = m.redeem(server, ticket=ticket, terms="v1", totp="123456", **right)
+        assert answer == (0, {"dn": dn, "state": "Accepted"}) or tenant == "words"
+        for value in (b"{", {"ticket": 1}, {"ticket": "x", "token": "x", "password": "y"}):
+            assert c.code_of(m.request, server.open(), m.REDEEM, value)[0] == 2
+    for number in range(3):
+        for n in range(8):
+            m.ask(server, guest=b.guest_dn(f"nobody{number}-{n}"))
+        assert c.remove(server, c.KEEPER) == (0, "")
+        assert c.add_keeper(server, olcB2bKeyFile=str(server.dir / "key.pem")) == (0, "")

@@ -4,7 +4,6 @@ that change while they are let in, guesses that nobody counts."""
 import contextlib
 import json
 import queue
-import socket
 import threading
 
 import ldap
@@ -14,6 +13,7 @@ from lib import builders as b, cnconfig as c, sasl, totp
 from lib.builders import guest_dn
 from lib.conditional import container_ldif, policy_ldif
 from lib.hostile import ber
+from lib.stile import Stile, conf as stile_conf
 from lib.tokens import Signer
 
 SIGNER = Signer("https://idp.attack.example")
@@ -49,49 +49,11 @@ def test_attack__gate_goes_in_the_middle_of_a_bind(make_server, how):
 
 # --- guests that change while they are let in ---
 
-class Stile:
-    """What stands behind slapd's overlay "sock": holds the first write that it is asked about until
-    it is told to go on, and lets all others pass."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(str(path))
-        self.socket.listen(8)
-        self.holds, self.go_on, self.held = threading.Event(), threading.Event(), ""
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self):
-        while True:
-            try:
-                asked, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(asked,), daemon=True).start()
-
-    def _answer(self, asked):
-        with asked:
-            text = b""
-            while not text.endswith(b"\n\n"):
-                text += asked.recv(65536)
-            if not self.holds.is_set():
-                self.held = text.decode()
-                self.holds.set()
-                self.go_on.wait(20)
-            asked.sendall(b"CONTINUE\n")
-
-    def stop(self):
-        self.go_on.set()
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.thread.join(20)
-
-
 @pytest.fixture
 def stile(tmp_path):
     """(a server whose writes to uid=zoe are held, the stile): zoe was invited by her address."""
     stile = Stile(tmp_path / "stile")
-    hold = f"overlay sock\nsocketpath {tmp_path / 'stile'}\nsockops modify\nsockdnpat uid=zoe\n"
+    hold = stile_conf(tmp_path / "stile", "zoe")
     server = b.tenant_server(modules=("back_sock",), b2b=hold, data=(
         b.partner_ldif("home", lines=SIGNER.partner_lines()) + b.guest_ldif("zoe", subject="")))
     yield server, stile

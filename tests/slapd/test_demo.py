@@ -70,6 +70,12 @@ def test_demo__plays_to_its_end(scratch):
     assert text.count("b2b: mfa-required\n") == 2
     assert "one-time password refused: it was used before" in text
     assert 'Fabrikam: conn=' in text and " ssf=256" in text
+    assert "    Subject: Sofia Sponsor invites you to Ours\n" in text
+    assert "redeemed uid=nora,ou=guests,dc=ours,dc=example: Accepted\n" in text
+    assert "b2bctl: redeem: Invalid credentials (49)\n" in text
+    assert "redeemed uid=otto,ou=guests,dc=ours,dc=example: Accepted\n" in text
+    assert "    Subject: Does Nora Novak still need access to Ours?\n" in text
+    assert re.search(r"^b2bReviewHistory: \d+Z Approve by .*: Atlas goes on until summer$", text, re.M)
     assert "\x1b" not in text
     assert not running(scratch) and not list(scratch.iterdir())
 
@@ -81,7 +87,7 @@ def test_demo__kept_running_until_its_stop_command(scratch):
     done = play(scratch, KEEP="1")
     try:
         assert done.returncode == 0, done.stderr + done.stdout
-        assert len(running(scratch)) == 2
+        assert len(running(scratch)) == 4
         stop = re.search(r"^Stop: +(\S+)$", done.stdout, re.M).group(1)
         export = re.search(r"^export LDAPCONF=\S+$", done.stdout, re.M).group(0)
         search = re.findall(r"^ldapsearch .* uid=pia,.*$", done.stdout, re.M)[-1]
@@ -91,7 +97,7 @@ def test_demo__kept_running_until_its_stop_command(scratch):
         assert found.returncode == 0, found.stderr
         assert "dn: cn=atlas,ou=projects,dc=ours,dc=example" in found.stdout
         assert play(scratch).returncode == 0
-        assert len(running(scratch)) == 2
+        assert len(running(scratch)) == 4
     finally:
         # by hand, should the stop command not be there
         subprocess.run(["sh", "-c", f"for s in {scratch}/*/stop; do $s; done"], timeout=60)

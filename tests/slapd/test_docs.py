@@ -82,7 +82,7 @@ def test_samples__access_control_is_that_of_config(samples):
                             "base", "olcAccess"], text=True, capture_output=True,
                            env=client_env(), timeout=60)
     rules = re.findall(r"^olcAccess: (.*)$", found.stdout, re.M)
-    assert len(rules) == 4
+    assert len(rules) == 9
     assert rules == re.findall(r"^olcAccess: (.*)$", sample("config.ldif"), re.M)[2:]
     sofia = ["-D", f"uid=sofia,ou=people,{SUFFIX}", "-w", "sofia-secret"]
     answer = samples.tool("ldapsearch", *sofia, "-b", SUFFIX, "(b2bHomeTenant=*)", "dn")
@@ -106,6 +106,18 @@ def test_samples__providers_and_access(samples):
     for partner in ("adatum", "margie", "proseware", "litware"):
         assert re.search(rf'policy entry "b2bTenantId={partner},.*until b2bJwks is there', log)
     assert log.count("policy entry") == 4, log
+
+
+def test_samples__life_and_reviews(samples):
+    """Set-up: as above.  Steps: life.ldif by ldapmodify, reviews.ldif by ldapadd.  Expected: all is
+    taken; the project's end is what is due for it."""
+    samples.modify(sample("life.ldif"))
+    samples.load(sample("reviews.ldif"))
+    project = samples.entry(f"cn=apollo,ou=projects,{SUFFIX}")
+    assert project["b2bNextDue"] == project["b2bValidUntil"]
+    for name in ("quarterly", "inactive", "apollo"):
+        assert samples.entry(f"cn={name},cn=reviews,cn=b2b,{SUFFIX}")["b2bReviewStart"]
+    assert "b2b: policy entry" not in samples.log()[-2000:]
 
 
 def debian_config():

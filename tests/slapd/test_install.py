@@ -42,14 +42,23 @@ def files(directory):
 # --- install ---
 
 def test_install__files_and_no_trace(tmp_path):
-    """make install DESTDIR puts module, tool, schema, manual pages and examples where Debian's
-    slapd looks, readable by all; make uninstall leaves no file and no directory of ours."""
+    """make install DESTDIR puts module, tool, daemon with templates and unit, schema, manual pages
+    and examples where Debian's slapd and systemd look, readable by all; make uninstall leaves no
+    file and no directory of ours."""
     make("install", f"DESTDIR={tmp_path}")
     found = files(tmp_path)
     expected = {"usr/lib/ldap/b2b.so": BUILD / "b2b.so", "usr/bin/b2bctl": BUILD / "b2bctl",
                 "etc/ldap/schema/b2b.schema": b.TOP / "schema/b2b.schema",
                 "etc/ldap/schema/b2b.ldif": b.TOP / "schema/b2b.ldif"}
-    for page in b.TOP.glob("man/*.[15]"):
+    programs = {"usr/bin/b2bctl", "usr/sbin/b2bd"}
+    daemon = b.TOP / "daemon"
+    expected.update({"usr/sbin/b2bd": BUILD / "b2bd",
+                     "usr/lib/systemd/system/b2bd.service": daemon / "b2bd.service",
+                     "usr/lib/sysusers.d/b2bd.conf": daemon / "b2bd.sysusers",
+                     "usr/share/doc/slapo-b2b/examples/b2bd.conf": daemon / "b2bd.conf"})
+    for template in (b.TOP / "templates").rglob("*.*"):
+        expected[f"usr/share/slapo-b2b/{template.relative_to(b.TOP)}"] = template
+    for page in b.TOP.glob("man/*.[158]"):
         expected[f"usr/share/man/man{page.suffix[1]}/{page.name}"] = page
     for example in b.TOP.glob("ldif/*"):
         expected[f"usr/share/doc/slapo-b2b/examples/{example.name}"] = example
@@ -57,12 +66,13 @@ def test_install__files_and_no_trace(tmp_path):
     for name, source in expected.items():
         assert found[name].read_bytes() == source.read_bytes(), name
         mode = found[name].stat().st_mode & 0o777
-        assert mode == (0o755 if name == "usr/bin/b2bctl" else 0o644), name
+        assert mode == (0o755 if name in programs else 0o644), name
     make("install", f"DESTDIR={tmp_path}")  # again, over itself
     assert set(files(tmp_path)) == set(expected)
     make("uninstall", f"DESTDIR={tmp_path}")
     assert files(tmp_path) == {}
     assert not (tmp_path / "usr/share/doc/slapo-b2b").exists()
+    assert not (tmp_path / "usr/share/slapo-b2b").exists()
     make("uninstall", f"DESTDIR={tmp_path}")
 
 

@@ -321,12 +321,14 @@ def test_invite__domains(server, policy):
 
 
 def test_invite__several_addresses_by_ldapadd(server, policy):
-    """Each address of an entry is asked for, not only the first."""
+    """Each address of an entry is asked for, not only the first; without one nobody knows."""
     policy("b2bBlockedDomain: evil.example")
     name = f"l{next(_count)}"
     mails = [f"{name}@home.example", f"{name}@evil.example"]
     code, text = server_add(who(server, "ada"), name, mail=mails)
     assert code == 19 and "evil.example" in text
+    assert server_add(who(server, "ada"), name, mail=None)[0] == 19
+    policy("b2bBlockedDomain:")
     assert server_add(who(server, "ada"), name, mail=None)[0] == 0
 
 

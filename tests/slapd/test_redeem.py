@@ -12,6 +12,7 @@ from lib.cnconfig import code_of
 from lib.conditional import container_ldif, policy
 from lib.eyes import code, seen
 from lib.slapd import poll
+from lib.stile import Stile, conf as stile_conf
 from lib.tokens import Signer
 
 SIGNER = Signer("https://idp.redeem.example")
@@ -246,6 +247,15 @@ def test_redeem__after_a_reset(server):
     assert guest.state("b2bHomeSubject") == "new-subject"
 
 
+def test_redeem__accepted_already(server):
+    """A guest that an administrator accepted by hand needs no ticket, and its own is nothing."""
+    guest = Guest(server, subject="by-hand")
+    guest.set(records.replace("b2bUserState", "Accepted"))
+    with terms(server, "v1"):
+        assert guest.redeem(proof={"token": SIGNER.token("by-hand")}, terms="v1") == OUT
+    assert not guest.state("b2bTermsAccepted")
+
+
 @pytest.mark.parametrize("change", ["disabled", "expired", "deleted", "made anew", "class"])
 def test_redeem__guest_that_is_off(server, change):
     """Disabled: 49; expired: what policy says, to who proved itself; deleted, made anew under the
@@ -290,6 +300,44 @@ def test_redeem__wrong_proofs(server):
     assert coded.state("b2bPasscodeTries") == "1"
 
 
+def test_redeem__codes_that_are_not_taken(server, home):
+    """A right code, stored somehow, of a guest that has a provider and is not pinned to codes, is
+    pinned to something else, or was said to be somebody else at home: 49, and not even counted."""
+    server.load(manual(b.partner_ldif("mixed", home.uri, f"{PATTERN}\nb2bIdp: passcode")))
+    pinned = Guest(server, "mixed", lines="b2bIdentityProvider: passcode")
+    for guest in (Guest(server, "mixed"), Guest(server, "codes", subject="7c1e"),
+                  Guest(server, "codes", lines="b2bIdentityProvider: oidc"), Guest(server),
+                  Guest(server, "mixed", lines="b2bIdentityProvider: ldap")):
+        m.store(server, server.mint, guest.dn, "12345678")
+        assert guest.redeem(proof={"passcode": "12345678"}) == OUT
+        assert guest.state("b2bPasscodeTries") == "0"
+    m.store(server, server.mint, pinned.dn, "12345678")
+    assert pinned.redeem(proof={"passcode": "12345678"}) == pinned.is_in()
+
+
+@pytest.mark.parametrize("change", ["policy", "ticket"])
+def test_redeem__changes_while_home_is_asked(server, fake_home, change):
+    """Steps: home is asked, and takes its time; meanwhile the partner is blocked, or the guest invited
+    anew; home says yes.  Expected: what policy says then; 49."""
+    home = fake_home("drip")
+    home.drip_secs = 0.15  # two seconds for an answer
+    name = f"late{change}"
+    server.load(manual(b.partner_ldif(name, home.uri, PATTERN)))
+    guest, answers = Guest(server, name), []
+    thread = threading.Thread(target=lambda: answers.append(guest.redeem(proof={"password": "x"})))
+    thread.start()
+    poll(lambda: home.binds, 10, "home being asked")
+    if change == "policy":
+        server.root().modify_s(b.partner_dn(name), [
+            records.replace("b2bCollabInUsersAccess", "blocked"),
+            records.replace("b2bCollabInAppsAccess", "blocked")])
+    else:
+        guest.set(records.replace("b2bInvitedAt", records.ahead(9)))
+    thread.join(30)
+    assert answers == [(53, "b2b: inbound-users") if change == "policy" else OUT]
+    assert guest.state() == "PendingAcceptance"
+
+
 def test_redeem__home_password(server, fake_home):
     """A wrong password is 49; a home that is down, 52; and neither a guest that policy denies nor one
     that was said to be another at home is shown there."""
@@ -327,6 +375,9 @@ def test_redeem__another_person(server, wrong):
     data = json.loads(notice["b2bNoticeData"][0])
     assert data["guestMail"] == guest.mail and data["person"]
     assert data["personTenant"] == ("others" if wrong == "tenant" else "tokens")
+    for name, _ in wrong_persons(server, guest):
+        server.root().delete_s(name)  # they were mailed
+    assert guest.redeem(proof={"token": tokens[0]}) == OUT and not wrong_persons(server, guest)
     assert guest.state() == "PendingAcceptance"
     right = SIGNER.token("invited") if wrong == "subject" else guest.token()
     assert guest.redeem(proof={"token": right}) == guest.is_in()
@@ -433,6 +484,28 @@ def test_redeem__policy(server):
 
 
 # --- many at once, and limits ---
+
+def test_redeem__overtaken_at_the_write(tmp_path):
+    """Set-up: a guest was invited by its address.  Steps: somebody who has that at home redeems, and
+    as it is written the guest itself does, and is in; then his goes on.  Expected: 49, and the guest
+    stays its own."""
+    stile = Stile(tmp_path / "stile")
+    stopped = b.tenant_server(start=False, sweep=0, modules=("back_sock",), b2b=(
+        "b2b-key-file {dir}/key.pem\n" + stile_conf(tmp_path / "stile", "zoe")))
+    stopped.mint = m.Mint(m.key_file(stopped))
+    with stopped as server:
+        server.load(manual(b.partner_ldif("tokens", lines=SIGNER.partner_lines())))
+        guest, answers = Guest(server, name="zoe"), []
+        thief = threading.Thread(target=lambda: answers.append(
+            guest.redeem(proof={"token": guest.token("thief")})))
+        thief.start()
+        assert stile.holds.wait(20) and "b2bHomeSubject: thief" in stile.held
+        assert guest.redeem() == guest.is_in()
+        stile.go_on.set()
+        thief.join(20)
+        assert answers == [OUT] and guest.state("b2bHomeSubject") == "zoe"
+        stile.stop()
+
 
 @pytest.mark.parametrize("tenant", ["tokens", "codes"])
 def test_redeem__two_at_once(server, tenant):

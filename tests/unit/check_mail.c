@@ -230,67 +230,68 @@ END_TEST
 		text, sizeof text - 1, words                                                       \
 	}
 
+static const struct {
+	const char *text;
+	size_t bytes;
+	const char *words;
+} bad_names[] = {
+	NAME_BAD("", "is blank"),
+	NAME_BAD("   ", "is blank"),
+	NAME_BAD("\xc2\xa0\xe2\x80\x8b\xe3\x80\x80", "is blank"), /* blanks of all widths */
+	NAME_BAD("\xe2\x80\x8f\xef\xbb\xbf", "is blank"),
+	NAME_BAD("Bob\r\nBcc: eve@evil.example", "control character"),
+	NAME_BAD("Bob\n", "control character"),
+	NAME_BAD("Bob\tB", "control character"),
+	NAME_BAD("Bob\0", "control character"),
+	NAME_BAD("\x1b[31mBob", "control character"),
+	NAME_BAD("Bob\x7f", "control character"),
+	NAME_BAD("Bob\xc2\x80", "control character"), /* C1: the first and the last */
+	NAME_BAD("Bob\xc2\x9f", "control character"),
+	NAME_BAD("Bob\xc2\x85"
+		 "B",
+		 "control character"), /* NEL, a line's end */
+	NAME_BAD("Bob\xe2\x80\xa8"
+		 "B",
+		 "control character"),
+	NAME_BAD("Bob\xe2\x80\xa9"
+		 "B",
+		 "control character"),
+	NAME_BAD("Bob \xe2\x80\xaegpj.exe", "turns the direction of writing"),
+	NAME_BAD("\xe2\x80\xaa"
+		 "Bob",
+		 "turns the direction of writing"),
+	NAME_BAD("\xe2\x81\xa6"
+		 "Bob",
+		 "turns the direction of writing"),
+	NAME_BAD("\xe2\x81\xa9"
+		 "Bob",
+		 "turns the direction of writing"),
+	NAME_BAD("Bob\xff", "is not UTF-8"),
+	NAME_BAD("Bob\x80", "is not UTF-8"),
+	NAME_BAD("Bob\xc3", "is not UTF-8"),
+	NAME_BAD("Bob\xc0\x8a", "is not UTF-8"), /* a line feed in too many bytes */
+	NAME_BAD("Bob\xe0\x80\x8a", "is not UTF-8"),
+	NAME_BAD("Bob\xed\xa0\x80", "is not UTF-8"),     /* half of a pair */
+	NAME_BAD("Bob\xf4\x90\x80\x80", "is not UTF-8"), /* beyond U+10FFFF */
+	NAME_BAD("Bob\xf8\x88\x80\x80\x80", "is not UTF-8"),
+};
+
 START_TEST(test_name_check__bad)
 {
-	static const struct {
-		const char *text;
-		size_t bytes;
-		const char *words;
-	} cases[] = {
-		NAME_BAD("", "is blank"),
-		NAME_BAD("   ", "is blank"),
-		NAME_BAD("\xc2\xa0\xe2\x80\x8b\xe3\x80\x80", "is blank"), /* blanks of all widths */
-		NAME_BAD("\xe2\x80\x8f\xef\xbb\xbf", "is blank"),
-		NAME_BAD("Bob\r\nBcc: eve@evil.example", "control character"),
-		NAME_BAD("Bob\n", "control character"),
-		NAME_BAD("Bob\tB", "control character"),
-		NAME_BAD("Bob\0", "control character"),
-		NAME_BAD("\x1b[31mBob", "control character"),
-		NAME_BAD("Bob\x7f", "control character"),
-		NAME_BAD("Bob\xc2\x80", "control character"), /* C1: the first and the last */
-		NAME_BAD("Bob\xc2\x9f", "control character"),
-		NAME_BAD("Bob\xc2\x85"
-			 "B",
-			 "control character"), /* NEL, a line's end */
-		NAME_BAD("Bob\xe2\x80\xa8"
-			 "B",
-			 "control character"),
-		NAME_BAD("Bob\xe2\x80\xa9"
-			 "B",
-			 "control character"),
-		NAME_BAD("Bob \xe2\x80\xaegpj.exe", "turns the direction of writing"),
-		NAME_BAD("\xe2\x80\xaa"
-			 "Bob",
-			 "turns the direction of writing"),
-		NAME_BAD("\xe2\x81\xa6"
-			 "Bob",
-			 "turns the direction of writing"),
-		NAME_BAD("\xe2\x81\xa9"
-			 "Bob",
-			 "turns the direction of writing"),
-		NAME_BAD("Bob\xff", "is not UTF-8"),
-		NAME_BAD("Bob\x80", "is not UTF-8"),
-		NAME_BAD("Bob\xc3", "is not UTF-8"),
-		NAME_BAD("Bob\xc0\x8a", "is not UTF-8"), /* a line feed in too many bytes */
-		NAME_BAD("Bob\xe0\x80\x8a", "is not UTF-8"),
-		NAME_BAD("Bob\xed\xa0\x80", "is not UTF-8"),     /* half of a pair */
-		NAME_BAD("Bob\xf4\x90\x80\x80", "is not UTF-8"), /* beyond U+10FFFF */
-		NAME_BAD("Bob\xf8\x88\x80\x80\x80", "is not UTF-8"),
-	};
 
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		char *exact = malloc(cases[i].bytes + 1);
-		struct b2b_str name = { exact, cases[i].bytes };
+	for (size_t i = 0; i < COUNT(bad_names); i++) {
+		char *exact = malloc(bad_names[i].bytes + 1);
+		struct b2b_str name = { exact, bad_names[i].bytes };
 		struct b2b_error error = { "" };
 
-		memcpy(exact, cases[i].text, cases[i].bytes);
-		exact = realloc(exact, cases[i].bytes ? cases[i].bytes : 1);
+		memcpy(exact, bad_names[i].text, bad_names[i].bytes);
+		exact = realloc(exact, bad_names[i].bytes ? bad_names[i].bytes : 1);
 		name.s = exact;
 		ck_assert_msg(b2b_name_check("displayName", name, &error) == B2B_ERR_INVALID,
 			      "%zu taken", i);
 		ck_assert_msg(strncmp(error.text, "displayName: value \"", 20) == 0, "%s",
 			      error.text);
-		ck_assert_msg(strstr(error.text, cases[i].words) != NULL, "%s", error.text);
+		ck_assert_msg(strstr(error.text, bad_names[i].words) != NULL, "%s", error.text);
 		free(exact);
 	}
 }

@@ -115,6 +115,20 @@ START_TEST(test_review_next_start__cases)
 }
 END_TEST
 
+/* The entry was made a moment from now, by a clock that is finer than ours. */
+START_TEST(test_review_next_start__at_once)
+{
+	struct b2b_review_policy policy = { .unit = B2B_EVERY_DAYS, .every = 10 };
+	struct b2b_review_state state = { .created = 7201 };
+
+	ck_assert_int_eq(b2b_review_next_start(&policy, &state, 7200), 7200);
+	ck_assert_int_eq(b2b_review_next_due(&policy, &state, 7200), 7200);
+	state.instance = 1;
+	state.opened = 7200;
+	ck_assert_int_eq(b2b_review_next_start(&policy, &state, 7202), 7201 + 10 * DAY);
+}
+END_TEST
+
 START_TEST(test_review_next_start__no_dates_at_all)
 {
 	struct b2b_review_policy policy = { 0 };
@@ -318,6 +332,7 @@ int main(void)
 	TCase *tcase = tcase_create("review");
 
 	tcase_add_loop_test(tcase, test_review_next_start__cases, 0, (int)COUNT(starts));
+	tcase_add_test(tcase, test_review_next_start__at_once);
 	tcase_add_test(tcase, test_review_next_start__no_dates_at_all);
 	tcase_add_loop_test(tcase, test_review_next_start__ten_years, B2B_EVERY_DAYS,
 			    B2B_EVERY_MONTHS + 1);

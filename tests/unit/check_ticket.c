@@ -108,9 +108,9 @@ END_TEST
 
 START_TEST(test_mint_new__wrong)
 {
-	static const char *const pems[] = { "", "no key", "-----BEGIN PRIVATE KEY-----\n",
-					    "-----BEGIN PRIVATE KEY-----\nAAAA\n"
-					    "-----END PRIVATE KEY-----\n" };
+	static const char empty[] =
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+	static const char *const pems[] = { "", "no key", "-----BEGIN PRIVATE KEY-----\n", empty };
 
 	for (size_t i = 0; i < COUNT(pems); i++) {
 		struct b2b_mint *mint = (void *)1;

@@ -7,6 +7,9 @@
 As root it runs as nobody, as it would not run as root; its files are in a directory of its own.
 """
 
+import itertools
+import json
+import ldap
 import os
 import re
 import shutil
@@ -15,7 +18,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import builders as b
+from . import builders as b, records
 from .slapd import ALARMS, HarnessError, client_env, poll
 
 B2BD = Path(os.environ.get("B2B_BD", b.TOP / "build" / "b2bd"))
@@ -23,10 +26,13 @@ TEMPLATES = b.TOP / "templates"
 OUTBOX, REQUESTS = f"cn=outbox,{b.BASE}", f"cn=requests,{b.BASE}"
 ACCOUNT = b.service_dn("b2bd")
 FROM = "guests@ours.example"
+_count = itertools.count()
 
 # What the account needs, as b2bd(8) says it.
 ACCESS = f"""access to dn.subtree="{OUTBOX}" by dn.exact="{ACCOUNT}" write by * none
-access to dn.subtree="{REQUESTS}" by dn.exact="{ACCOUNT}" write by * break
+access to dn.subtree="{REQUESTS}" attrs=b2bRequestState by dn.exact="{ACCOUNT}" manage by * break
+access to dn.subtree="{REQUESTS}" attrs=b2bRequestAnswer by dn.exact="{ACCOUNT}" write by * break
+access to dn.subtree="{REQUESTS}" by dn.exact="{ACCOUNT}" read by * break
 access to attrs=b2bPasscodeHash,b2bPasscodeUntil,b2bPasscodeTries
     by dn.exact="{ACCOUNT}" manage by * none
 """
@@ -44,6 +50,67 @@ def conf(key=None, access="", **more):
 
 def account():
     return b.service_ldif("b2bd")
+
+
+def container(name):
+    return f"dn: cn={name},{b.BASE}\nobjectClass: b2bContainer\ncn: {name}\n\n"
+
+
+# --- notices, as the server makes them ---
+
+def add(server, dn, **values):
+    """Adds an entry as the rootdn, who says that it is meant so."""
+    def octets(value):
+        return value if isinstance(value, bytes) else str(value).encode()
+    lists = [(name, [octets(v) for v in (value if isinstance(value, list) else [value])])
+             for name, value in values.items() if value is not None]
+    connection = server.root()
+    connection.add_ext_s(dn, lists, serverctrls=records.RELAX)
+    connection.unbind_ext_s()
+    return dn
+
+
+def notice(server, kind="disabled", to=None, data=None, raw=None, cn=None, **more):
+    """A notice, with as much in its data as the server always puts there; gives its DN.  raw: data
+    as it stands."""
+    name = cn or f"{kind}-{next(_count):032x}"
+    facts = {"tenant": "Ours", "base": b.BASE.lower(), "guestName": "Alice",
+             "guestMail": "alice@home.example", **(data or {})}
+    values = {"b2bNoticeType": kind, "b2bNoticeTo": to or f"{name}@to.example",
+              "b2bNoticeData": raw if raw is not None else json.dumps(facts), **more}
+    dn = f"cn={ldap.dn.escape_dn_chars(name)},{OUTBOX}"
+    return add(server, dn, objectClass="b2bNotice", cn=name, **values)
+
+
+def name_of(dn):
+    return ldap.dn.explode_dn(dn, notypes=True)[0]
+
+
+def address_of(dn):
+    return f"{name_of(dn)}@to.example"
+
+
+def gone(server, *dns, secs=20):
+    """Waits until notices are deleted."""
+    connection = server.root()
+    for dn in dns:
+        poll(lambda: server.entry(dn, connection=connection) is None, secs, f"{dn} is deleted")
+
+
+def notice_with(server, dn, attribute, value=None, secs=20):
+    """Waits until a notice has an attribute (with that value); gives the notice."""
+    def look():
+        found = server.entry(dn)
+        assert found is not None, f"{dn} is gone"
+        return found if found.get(attribute, []) != [] and value in (None, found[attribute][0]) \
+            else None
+    return poll(look, secs, f"{dn} {attribute} {value}")
+
+
+def set_notice(server, dn, *changes):
+    connection = server.root()
+    connection.modify_ext_s(dn, list(changes), serverctrls=records.RELAX)
+    connection.unbind_ext_s()
 
 
 class B2bd:
@@ -147,6 +214,8 @@ class B2bd:
         try:
             if kind is None:
                 self.stop()
+            else:
+                print(f"b2bd said:\n{self.tail()}")
         finally:
             self.remove()
 

@@ -69,6 +69,13 @@ def uninvited(connection, mail, **members):
     return refusal(connection, INVITE, {"mail": mail, **members})
 
 
+def everything(connection, base=b.SUFFIX):
+    """{dn: {attribute: [text]}} of what stands below base, in one search."""
+    found = connection.search_ext_s(base, 2, "(objectClass=*)", ["*", "+"])
+    return {dn: {k: [v.decode("utf-8", "replace") for v in vs] for k, vs in entry.items()}
+            for dn, entry in found if dn}
+
+
 def entries(server, base, text="(objectClass=*)"):
     """{dn: {attribute: [text]}} of what stands one level below base, as the rootdn sees it."""
     connection = server.root()

@@ -3,7 +3,8 @@
 Behaviours, by name: accept; refuse (550 at RCPT), busy (451 at RCPT), refuse-sender (550 at MAIL),
 refuse-data and busy-data (554 and 451 after the mail), away (421 as greeting), stall (no
 greeting), stall-rcpt, stall-data (no answer after the mail), drop-data (hangs up after the mail,
-which it keeps), forget-data (the same, but the mail is lost).  A stall ends with the server.
+which it keeps), forget-data (the same, but the mail is lost), hold-data (keeps the mail and answers
+once .release() is called).  A stall ends with the server.
 """
 
 import asyncio
@@ -60,15 +61,16 @@ class _Protocol(SMTP):
 
 
 class MailServer:
-    """.url, .mails [Mail], .connections (how many there were).
+    """.url, .mails [Mail], .connections (how many there were), .behaved (how many times as told by
+    behave).
 
     behave("busy", "refuse") sets what happens to the next mails, one by one; then behaviour, which
     is "accept".  certs: TLS, by STARTTLS unless tls is "smtps"; user: (name, password) to demand.
     """
 
     def __init__(self, certs=None, tls="starttls", user=None, port=None):
-        self.behaviour, self.mails, self.connections = "accept", [], 0
-        self.logins, self.commands = [], []
+        self.behaviour, self.mails, self.connections, self.behaved = "accept", [], 0, 0
+        self.logins, self._held = [], threading.Event()
         self.port = port or free_port()
         self.scheme = "smtps" if certs and tls == "smtps" else "smtp"
         self.url = f"{self.scheme}://127.0.0.1:{self.port}"
@@ -143,6 +145,7 @@ class MailServer:
         with self._lock:
             if self._script:
                 self._script.pop(0)
+                self.behaved += 1
 
     async def stall(self):
         await self._end.wait()
@@ -185,10 +188,15 @@ class MailServer:
         answer = await self._answer("DATA")
         if answer is None:
             self.step()
+        while name == "hold-data" and not self._held.is_set():
+            await asyncio.sleep(0.01)
         if name in ("drop-data", "forget-data"):
             server.transport.abort()
             raise asyncio.CancelledError
         return answer or "250 OK"
+
+    def release(self):
+        self._held.set()
 
     # What a test wants to know
 

@@ -3,11 +3,12 @@ and time that is moved back with the relax control instead of being waited for."
 
 import json
 import ldap
+import time
 
 from . import builders
 from .builders import BASE, GUESTS, PEOPLE, guest_dn, guest_ldif, member_dn
-from .records import DAY, HOUR, RELAX, add_entry, ahead, replace
-from .slapd import poll
+from .records import DAY, HOUR, RELAX, add_entry, ahead, replace, seconds
+from .slapd import HarnessError, poll
 
 REVIEWS = f"cn=reviews,{BASE}"
 OUTBOX = f"cn=outbox,{BASE}"
@@ -120,9 +121,20 @@ class Reviews:
         return int(entry.get("b2bReviewInstance", ["0"])[0]), stage and int(stage)
 
     def wait_state(self, name, instance, stage, secs=20):
-        poll(lambda: self.state(name) == (instance, stage), secs,
-             f"review {name} at instance {instance} stage {stage}, not {self.state(name)}")
+        try:
+            poll(lambda: self.state(name) == (instance, stage), secs,
+                 f"review {name} at instance {instance} stage {stage}")
+        except HarnessError as error:
+            raise HarnessError(f"{error}, but {self.entry(definition_dn(name))}\n"
+                               f"{self.server.tail()}") from None
         return self.items(name)
+
+    def settle(self, name):
+        """Waits until the task has looked at a definition that was written."""
+        def looked():
+            due = self.entry(definition_dn(name)).get("b2bNextDue")
+            return not due or seconds(due[0]) > time.time()
+        poll(looked, 20, f"review {name} looked at")
 
     # Time
 
@@ -130,11 +142,10 @@ class Reviews:
         """The open stage is over: the task closes it or opens the next."""
         self.set(definition_dn(name), replace("b2bReviewCloses", ahead(-HOUR)))
 
-    def ends_in(self, name, days):
-        """The open stage has so many days left (and half an hour less), and the last reminder was
-        a day ago."""
+    def ends_in(self, name, days, *changes):
+        """The open stage has so many days left, and half an hour less."""
         self.set(definition_dn(name), replace("b2bReviewCloses", ahead(days * DAY - HOUR // 2)),
-                 replace("b2bReviewReminded", ahead(-DAY)))
+                 *changes)
 
     def close(self, name, instance=1):
         self.end_stage(name)
