@@ -121,7 +121,8 @@ def test_request__everything(server):
     told = [(to, data) for to, data in life.notices(server, "request")
             if data["request"] == asked["request"]]
     assert sorted(to for to, _ in told) == [f"{n}@ours.example" for n in ("app", "bea", "m0")]
-    assert told[0][1]["guestName"] == "Zoë" and told[0][1]["guestMail"] == address
+    assert told[0][1]["item"] == dn_of(asked) and told[0][1]["guestMail"] == address
+    assert told[0][1]["guestName"] == "Zoë"
     assert told[0][1]["reason"] == "A project.\nUntil May." and told[0][1]["applications"] == "wiki"
 
 
