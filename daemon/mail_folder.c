@@ -25,13 +25,15 @@ static const struct {
 } types[] = {
 	{ "invitation", COMMON "sponsorName message expires url ticket" },
 	{ "passcode", COMMON "code minutes" },
-	{ "review", COMMON "due recommendation review item lastSignIn instructions" },
-	{ "reminder", COMMON "due recommendation review item lastSignIn instructions" },
+	{ "review", COMMON "due recommendation review item lastSignIn instructions "
+			   "count silence" },
+	{ "reminder", COMMON "due recommendation review item lastSignIn instructions "
+			     "count silence" },
 	{ "lapsed", COMMON "reason deleteAfter" },
 	{ "disabled", COMMON "reason deleteAfter" },
 	{ "deleted", COMMON "reason" },
 	{ "sponsor-gone", COMMON "sponsor" },
-	{ "reviewer-gone", COMMON "reviewer review" },
+	{ "reviewer-gone", COMMON "reviewer review count" },
 	{ "wrong-person", COMMON "person personTenant" },
 	{ "halted", COMMON "count" },
 	{ "request", COMMON "request reason answer applications" },

@@ -94,23 +94,45 @@ int b2b_inner_add(Operation *op, struct b2b_tenant *tenant, Entry *e)
 	return rs.sr_err;
 }
 
-/* A stamp by which other servers learn of the change, though nobody is named as its author. */
-static void put_csn(Operation *own, Modifications **mods)
+static void keep_value(const Attribute *a, Modifications **mods)
 {
-	char text[LDAP_PVT_CSNSTR_BUFSIZE];
-	struct berval csn = { sizeof(text), text };
 	Modifications *m = ch_calloc(1, sizeof(*m));
 
-	slap_get_csn(own, &csn, 1);
 	m->sml_op = LDAP_MOD_REPLACE;
 	m->sml_flags = SLAP_MOD_INTERNAL;
-	m->sml_desc = slap_schema.si_ad_entryCSN;
-	m->sml_type = m->sml_desc->ad_cname;
+	m->sml_desc = a->a_desc;
+	m->sml_type = a->a_desc->ad_cname;
 	m->sml_numvals = 1;
 	m->sml_values = ch_calloc(2, sizeof(struct berval));
-	ber_dupbv(&m->sml_values[0], &csn);
+	ber_dupbv(&m->sml_values[0], &a->a_vals[0]);
+	if (a->a_nvals != a->a_vals) {
+		m->sml_nvalues = ch_calloc(2, sizeof(struct berval));
+		ber_dupbv(&m->sml_nvalues[0], &a->a_nvals[0]);
+	}
 	m->sml_next = *mods;
 	*mods = m;
+}
+
+/* slapd leaves alone what a change itself says of its author; its stamp (entryCSN) slapd makes within
+ * the write, as it must: one that was made before makes other servers lose a change that is written
+ * beside this one. */
+static void keep_author(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
+			Modifications **mods)
+{
+	AttributeDescription *const kept[] = { slap_schema.si_ad_modifiersName,
+					       slap_schema.si_ad_modifyTimestamp };
+	struct berval ndn = name->ndn;
+	Entry *e = b2b_entry_get(op, tenant, &ndn);
+
+	if (!e)
+		return;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		const Attribute *a = attr_find(e->e_attrs, kept[i]);
+
+		if (a)
+			keep_value(a, mods);
+	}
+	b2b_entry_release(op, tenant, e);
 }
 
 int b2b_inner_modify(Operation *op, struct b2b_tenant *tenant, const struct b2b_name *name,
@@ -128,10 +150,8 @@ int b2b_inner_modify(Operation *op, struct b2b_tenant *tenant, const struct b2b_
 		slap_mods_free(mods, 1);
 		return LDAP_OTHER;
 	}
-	if (quiet) {
-		put_csn(own, &mods);
-		own->orm_no_opattrs = 1;
-	}
+	if (quiet)
+		keep_author(op, tenant, name, &mods);
 	own->orm_modlist = mods;
 	own->o_bd->be_modify(own, &rs);
 	slap_mods_free(own->orm_modlist, 1);

@@ -171,6 +171,7 @@ static void set_text(json_t *data, const char *member, const char *text)
 /* Of one guest the notice is about that guest; of several it says how many there are. */
 static json_t *make_data(const struct tally *tally, const struct addressee *who)
 {
+	static const char *const silences[] = { "Deny", "Approve", "Recommendation" };
 	const struct b2b_definition *review = tally->review;
 	char due[B2B_TIME_SIZE], count[16];
 	json_t *data = json_object();
@@ -180,10 +181,12 @@ static json_t *make_data(const struct tally *tally, const struct addressee *who)
 	set_text(data, "due", due);
 	set_text(data, "review", review->cn);
 	set_text(data, "instructions", review->policy->instructions);
-	set_text(data, "count", count);
+	set_text(data, "silence", silences[review->policy->silence]);
 	set_text(data, "item", who->items == 1 ? who->item : review->name.dn.bv_val);
 	if (who->items == 1)
 		set_text(data, "recommendation", who->recommendation);
+	else
+		set_text(data, "count", count);
 	return data;
 }
 

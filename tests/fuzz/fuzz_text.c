@@ -193,7 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_ordered(value);
 		break;
 	default:
-		try_entry(value, (enum b2b_rule_kind)(data[0] % (B2B_RULE_ACCESS + 1)));
+		try_entry(value, (enum b2b_rule_kind)(data[0] % (B2B_RULE_REVIEW + 1)));
 		break;
 	}
 	return 0;

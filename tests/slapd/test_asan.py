@@ -8,8 +8,9 @@ import threading
 import ldap
 import pytest
 
-from lib import builders as b, cnconfig as c, sasl, totp, ways
+from lib import builders as b, cnconfig as c, mint as m, sasl, totp, ways
 from lib.conditional import container_ldif, policy
+from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
 from lib.slapd import poll
 from lib.tokens import HOSTILE, Signer
 
@@ -182,3 +183,86 @@ def test_asan__tokens(server):
     totp.ask(server.root(), "reset", dn)
     for value in (b"{", b"[]", b'{"action":"enroll","guest":"x"}'):
         assert totp.refusal(server.root(), value)[0] in (2, 34)
+
+
+def test_asan__redemptions(server, fake_home):
+    """Codes asked for in every way and used, wrong and right; tickets with every kind of proof, of
+    another person too, with terms and without; while all that is asked for, the overlay goes and
+    comes.  Expected: as above."""
+    home, signer = fake_home(), Signer()
+    mint = m.Mint(m.key_file(server))
+    assert c.put(server, c.KEEPER, "olcB2bKeyFile", str(server.dir / "key.pem")) == (0, "")
+    server.load(b.partner_ldif("codes", lines="b2bIdp: passcode")
+                + b.partner_ldif("tokens", lines=signer.partner_lines())
+                + b.partner_ldif("words", home.uri, f"b2bHomeBindDn: uid=%u,{b.HOME_PEOPLE}"))
+    for tenant in ("codes", "tokens", "words"):
+        dn = b.guest_dn(tenant)
+        server.load(b.guest_ldif(tenant, tenant, f"b2bSponsor: {b.member_dn('mia')}", subject=""))
+        ticket = m.ticket_of(server, mint, dn)
+        for value in ({"guest": dn}, {"mail": f"{tenant}@home.example"}, {"ticket": ticket}):
+            assert m.ask(server, **value) == (0, {})
+        assert c.code_of(m.connect(server).simple_bind_s, dn, "?")[0] in (0, 49)
+        m.store(server, mint, dn, "12345678")
+        c.code_of(server.open().simple_bind_s, dn, "11111111")
+        right = {"codes": {"passcode": "12345678"}, "words": {"password": "x"},
+                 "tokens": {"token": signer.token("t", email="tokens@home.example",
+                                                  email_verified=True)}}[tenant]
+        for proof in ({"token": "x"}, {"passcode": "1"}, {"token": signer.token(
+                "thief", email="thief@home.example", email_verified=True)}):
+            assert m.redeem(server, ticket=ticket, **proof)[0] == 49
+        root = server.root()
+        root.modify_s(b.BASE, [(ldap.MOD_REPLACE, "b2bTermsVersion", [b"v1"])])
+        assert m.redeem(server, ticket=ticket, **right)[0] in (49, 53)
+        answer = m.redeem(server, ticket=ticket, terms="v1", totp="123456", **right)
+        assert answer == (0, {"dn": dn, "state": "Accepted"}) or tenant == "words"
+        for value in (b"{", {"ticket": 1}, {"ticket": "x", "token": "x", "password": "y"}):
+            assert c.code_of(m.request, server.open(), m.REDEEM, value)[0] == 2
+    for number in range(3):
+        for n in range(8):
+            m.ask(server, guest=b.guest_dn(f"nobody{number}-{n}"))
+        assert c.remove(server, c.KEEPER) == (0, "")
+        assert c.add_keeper(server, olcB2bKeyFile=str(server.dir / "key.pem")) == (0, "")
+
+
+def test_asan__reviews(server):
+    """Set-up: guests in a nested group; reviewers that are there, gone, a group, the guests themselves.
+    Steps: reviews of two stages with each effect are started, answered, refused, reminded of, handed
+    on, closed, started again, deleted while open.  Expected: as above."""
+    reviews = Reviews(server)
+    server.load(REVIEW_LDIF)
+    names = [f"g{n}" for n in range(6)]
+    for name in names:
+        reviews.guest(name, f"manager: {b.guest_dn('nobody')}")
+    inner = reviews.group("inner", *map(b.guest_dn, names[3:]), b.member_dn("mia"))
+    outer = reviews.group("outer", *map(b.guest_dn, names[:3]), b.member_dn("mia"), inner,
+                          owner=b.member_dn("max"))
+    board = reviews.group("board", b.member_dn("zoe"), b.member_dn("mia"))
+    for lines in (["b2bReviewBy: {1}self"], ["b2bReviewScopeFilter: (x"],
+                  ["b2bReviewScopeFilter: (nosuch=x)"], ["b2bReviewBy: nosuch=x"]):
+        assert c.code_of(reviews.define, "bad", *lines)[0] in (19, 21)
+    for deny in ("remove", "disable", "delete"):
+        reviews.define(deny, f"b2bReviewBy: {{0}}{b.ROOTDN}", "b2bReviewBy: {1}manager",
+                       "b2bReviewBy: {0}owner", "b2bReviewBy: {0}self", f"b2bReviewBy: {{0}}{board}",
+                       f"b2bReviewFallback: {board}", f"b2bReviewScopeGroup: {outer}",
+                       "b2bReviewScopePartner: home", "b2bReviewScopeFilter: (!(uid=x*))",
+                       "b2bReviewRecurrence: days=10", "b2bReviewDuration: 3", "b2bReviewReminder: 1",
+                       f"b2bReviewOnDeny: {deny}", "b2bReviewDefault: Recommendation")
+        items = reviews.wait_state(deny, 1, 0, 20 * SLOW)
+        for number, item in enumerate(items.values()):
+            answer = [(ldap.MOD_REPLACE, "b2bReviewDecision", [(b"Deny", b"Approve")[number % 2]]),
+                      (ldap.MOD_REPLACE, "b2bReviewJustification", [b"because"])]
+            reviews.root.modify_s(item["dn"], answer)
+            assert c.code_of(reviews.root.modify_s, item["dn"], answer[:1] + [
+                (ldap.MOD_REPLACE, "b2bReviewJustification", [b" "])])[0] in (0, 19)
+            assert c.code_of(reviews.root.modify_s, item["dn"],
+                             [(ldap.MOD_ADD, "cn", [b"x"])])[0] == 19
+        reviews.ends_in(deny, 1)
+        reviews.settle(deny)
+        reviews.end_stage(deny)
+        reviews.wait_state(deny, 1, 1, 20 * SLOW)
+        reviews.end_stage(deny)
+        reviews.wait_state(deny, 1, None, 20 * SLOW)
+        reviews.set(definition_dn(deny), (ldap.MOD_REPLACE, "b2bReviewStart", [b"20200101000000Z"]),
+                    (ldap.MOD_REPLACE, "b2bReviewOpened", [b"20200101000000Z"]))
+        reviews.wait_state(deny, 2, 0, 20 * SLOW)
+        reviews.root.delete_s(definition_dn(deny))

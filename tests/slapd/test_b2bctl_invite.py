@@ -105,7 +105,7 @@ def test_invite__domains_in_any_script(ctl):
 
 
 def test_invite__again(ctl):
-    """A second invitation has another ticket and no second guest; who has accepted is left alone."""
+    """A second invitation has another ticket and makes no second guest; who is in is left alone."""
     first = ticket_for(ctl, "alice@home.example", "--uid", "alice")
     second = ticket_for(ctl, "alice@home.example")
     assert first != second
@@ -334,8 +334,8 @@ def test_file__progress_on_a_terminal(ctl, tmp_path):
 # Redemption
 
 def test_redeem__by_password(ctl):
-    """By ticket, by the URL that ends with it, and by standard input; the proof from a file.  Neither
-    is printed."""
+    """By ticket, by the URL that ends with it, by standard input; the proof from a file.  None of
+    them is printed."""
     for name, form in (("alice", "{}"), ("bob", URL + "{}"), ("carol", "-")):
         ticket = ticket_for(ctl, f"{name}@home.example", "--uid", name)
         secret = ctl.server.dir / "password"

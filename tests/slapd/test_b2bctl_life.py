@@ -1,5 +1,5 @@
-"""b2bctl guest disable, restore, reset and delete against a real slapd: what changes, what stays, what
-who may not hears."""
+"""b2bctl guest disable, restore, reset and delete against a real slapd: what changes, what stays,
+what who may not hears."""
 
 import os
 import pty
@@ -89,8 +89,8 @@ def test_disable_and_restore__keep_everything(ctl):
 
 
 def test_restore__of_who_expired(ctl):
-    """A validity that is over begins anew for the tenant's lifetime; --until says otherwise, and does
-    so for a guest that is enabled too; one that lasts stays."""
+    """A validity that is over begins anew for the tenant's lifetime; --until says otherwise, and
+    does so for a guest that is enabled too; one that lasts stays."""
     for days, args, wanted in ((None, [], 90), (7, [], 7), (None, ["--until", "+3"], 3)):
         life.settings(ctl.server, f"b2bGuestLifetime:{f' {days}' if days else ''}")
         ctl.root.modify_s(ALICE, [replace("b2bValidUntil", ahead(-DAY)),
@@ -110,8 +110,8 @@ def test_restore__of_who_expired(ctl):
 
 
 def test_restore__of_whose_review_lapsed(ctl):
-    """A review that lapsed or was denied is open again, for as long as reviews last, and the guest is
-    in; what was said in it is gone."""
+    """A review that lapsed or was denied is open again, for as long as reviews last, and the guest
+    is in; what was said in it is gone."""
     for answer in (None, "Deny"):
         changes = [replace("b2bReviewDue", ahead(-DAY)), replace("b2bAccountEnabled", "FALSE")]
         if answer:
@@ -198,7 +198,8 @@ def test_reset__who_is_disabled(ctl):
 
 
 def test_reset__without_an_invitation(ctl):
-    """Where the invitation is refused, it is said that the guest was reset, and what is left to do."""
+    """Where the invitation is refused, it is said that the guest was reset, and what is to be
+    done."""
     life.settings(ctl.server, "b2bAllowInvitesFrom: none")
     try:
         done = ctl.run("guest", "reset", "alice", code=1)

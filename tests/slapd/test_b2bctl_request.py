@@ -67,7 +67,8 @@ def test_add__by_a_member(ctl):
 
 
 def test_add__by_nobody(ctl):
-    """A stranger is told the same whoever it names, and only where the tenant lets strangers ask."""
+    """A stranger is told the same whoever it names, and only where the tenant lets strangers
+    ask."""
     ctl.server.load(b.guest_ldif("alice"))
     for mail in ("ada@home.example", "alice@home.example", "x@b\u00fccher.example"):
         assert ask(ctl, mail, name=None) == "asked: pending\n"
@@ -84,7 +85,8 @@ def test_add__wrong(ctl):
     for mail in ("ada", "ada@home.example\nBcc: x@y.example", "Ada <ada@home.example>"):
         done = by(ctl, "mia", "add", "--mail", mail)
         assert done.returncode == 1 and "mail: " in done.stderr and done.stdout == ""
-    for args in ([], ["--mail", "a@b.example", "word"], ["--mail", "a@b.example", "--attribute", "x"],
+    for args in ([], ["--mail", "a@b.example", "word"],
+                 ["--mail", "a@b.example", "--attribute", "x"],
                  ["--mail", "a@b.example", "--attribute", "=x"],
                  ["--mail", "a@b.example", "--attribute", "x="],
                  ["--mail", "a@b.example", "--attribute", "x=1", "--attribute", "X=2"]):

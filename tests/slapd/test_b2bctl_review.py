@@ -1,5 +1,5 @@
-"""b2bctl review against a real slapd that asks by itself: what is open and for whom, answers, how far
-definitions have come, and Graph's definitions brought in."""
+"""b2bctl review against a real slapd that asks by itself: what is open and for whom, answers, how
+far definitions have come, and Graph's definitions brought in."""
 
 import csv
 import io
@@ -65,8 +65,8 @@ def found(ctl, *args, name=None):
 # list
 
 def test_list__own_reviews_and_items(ctl):
-    """A guest's own review and an item of a definition, in all formats: who is to answer, until when,
-    and what is recommended.  What is answered, applied or not yet due is not there."""
+    """A guest's own review and an item of a definition, in all formats: who is to answer, until
+    when, and what is recommended.  What is answered, applied or not yet due is not there."""
     alice = own(ctl, "alice")
     ctl.reviews.guest("bob", f"b2bReviewDue: {ahead(90 * DAY)}")
     ctl.reviews.guest("carol", "b2bReviewDecision: Approve", f"b2bReviewDue: {ahead(90 * DAY)}")
@@ -120,8 +120,8 @@ def test_list__traps(ctl):
 # approve and deny
 
 def test_answer__own_review(ctl):
-    """Its reviewer approves by any of the guest's names, and the server records it; a denial needs no
-    words."""
+    """Its reviewer approves by any of the guest's names, and the server records it; a denial needs
+    no words."""
     for name in ("alice", "bob", "carol"):
         own(ctl, name)
     for name, given in (("alice", "alice"), ("bob", "bob@home.example")):
@@ -138,8 +138,8 @@ def test_answer__own_review(ctl):
 
 
 def test_answer__which_of_several(ctl):
-    """A guest with two open reviews: neither is answered until one is named; the guest's DN names its
-    own, an item's DN the item."""
+    """A guest with two open reviews: neither is answered until one is named; the guest's DN names
+    its own, an item's DN the item."""
     alice = own(ctl, "alice")
     ctl.reviews.define("one")
     item = ctl.reviews.wait_state("one", 1, 0)["alice"]["dn"]
@@ -185,8 +185,8 @@ def test_answer__about_nobody(ctl):
 # status
 
 def test_status__counts_and_failures(ctl):
-    """Asked, answered, applied and failed items of the instance that is open or was last, and why those
-    that failed did; of all definitions, or of the one that is named."""
+    """Asked, answered, applied and failed items of the instance that is open or was last, and why
+    those that failed did; of all definitions, or of the one that is named."""
     group = ctl.reviews.group("atlas", *(guest_dn(n) for n in "abc"), member_dn("mia"))
     for name in "abc":
         ctl.reviews.guest(name)
@@ -294,7 +294,8 @@ def test_import__notes_and_refusals(ctl, tmp_path):
     assert f"note: fallbackReviewers[0].query: user {SOMEBODY} is not known here" in done.stderr
     before = definitions(ctl)
     one = {"displayName": "x",
-           "scope": {"query": "/users?$filter=(userType eq 'Guest')", "queryType": "MicrosoftGraph"},
+           "scope": {"query": "/users?$filter=(userType eq 'Guest')",
+                     "queryType": "MicrosoftGraph"},
            "reviewers": [{"query": f"/users/{SOMEBODY}"}],
            "settings": {"instanceDurationInDays": 3}}
     for text in ("", "{", "[]", '{"value": 1}', json.dumps(one),

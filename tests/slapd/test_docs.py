@@ -109,11 +109,14 @@ def test_samples__providers_and_access(samples):
 
 
 def test_samples__life_and_reviews(samples):
-    """Set-up: as above.  Steps: life.ldif by ldapmodify.  Expected: all is taken; the project's end is
-    what is due for it."""
+    """Set-up: as above.  Steps: life.ldif by ldapmodify, reviews.ldif by ldapadd.  Expected: all is
+    taken; the project's end is what is due for it."""
     samples.modify(sample("life.ldif"))
+    samples.load(sample("reviews.ldif"))
     project = samples.entry(f"cn=apollo,ou=projects,{SUFFIX}")
     assert project["b2bNextDue"] == project["b2bValidUntil"]
+    for name in ("quarterly", "inactive", "apollo"):
+        assert samples.entry(f"cn={name},cn=reviews,cn=b2b,{SUFFIX}")["b2bReviewStart"]
     assert "b2b: policy entry" not in samples.log()[-2000:]
 
 

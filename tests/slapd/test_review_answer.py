@@ -5,6 +5,7 @@ Whom slapd's access control lets write is no question in the first tests: everyb
 
 import ldap
 import pytest
+import re
 
 from lib import builders
 from lib.builders import BASE, GUESTS, guest_dn, member_dn
@@ -98,6 +99,33 @@ def test_slapd_must_let_the_reviewer_write(make_server):
         reviews.answer("open", "one", "mia", "Deny")
     with refused(reviews.root, error=ldap.INSUFFICIENT_ACCESS, base=REVIEWS):
         as_member(reviews, "mia").delete_s(definition_dn("open"))
+
+
+def test_recommended_access_control(make_server):
+    """Set-up: ldif/acl.ldif.  Expected: a reviewer, and the member of a group within a group of
+    reviewers, read and answer their items; others see nothing, nor does a reviewer see others'."""
+    rules = re.findall(r"^olcAccess: \{\d+\}(.*)$", (builders.TOP / "ldif/acl.ldif").read_text(), re.M)
+    server = make_server(builders.tenant_server, sweep=1, data=LDIF,
+                         access="".join(f"access {rule}\n" for rule in rules))
+    reviews = Reviews(server)
+    for name in ("one", "two"):
+        reviews.guest(name)
+    board = reviews.group("board", reviews.group("deep", member_dn("bea")), member_dn("max"))
+    reviews.define("named", "b2bReviewScopeFilter: (uid=one)")
+    reviews.define("board", "b2bReviewScopeFilter: (uid=two)", by=board)
+    items = {"mia": reviews.wait_state("named", 1, 0)["one"]["dn"],
+             "bea": reviews.wait_state("board", 1, 0)["two"]["dn"]}
+    for who in ("mia", "bea", "zoe"):
+        connection = as_member(reviews, who)
+        found = connection.search_s(builders.SUFFIX, ldap.SCOPE_SUBTREE,
+                                    "(objectClass=b2bReviewItem)", ["1.1"])
+        assert [dn for dn, _ in found] == [items[who]] if who in items else found == []
+        for owner, dn in items.items():
+            if owner == who:
+                connection.modify_s(dn, [replace(DECISION, "Approve"), replace(WHY, "known")])
+            else:
+                with pytest.raises((ldap.INSUFFICIENT_ACCESS, ldap.NO_SUCH_OBJECT)):
+                    connection.modify_s(dn, [replace(DECISION, "Deny")])
 
 
 # Itself

@@ -8,6 +8,7 @@ from lib.builders import guest_dn
 from lib.cnconfig import code_of
 from lib.conditional import container_ldif, policy
 from lib.slapd import poll
+from lib.stile import Stile, conf as stile_conf
 from lib.tokens import Signer
 
 SIGNER = Signer("https://idp.signs.example")
@@ -146,6 +147,26 @@ def test_sign_in__deleted_meanwhile(server):
         server.root().delete_s(guest.dn)
     settle(server)
     assert "could not be noted" not in server.log(mark)
+
+
+def test_sign_in__refused_by_an_overlay(tmp_path):
+    """Set-up: another overlay refuses to have the sign-in noted.  Steps: a guest signs in; somebody
+    else writes.  Expected: the guest is in, the log says what failed; and what other servers follow
+    (contextCSN) goes on with the later write, as if there had been no attempt."""
+    stile = Stile(tmp_path / "stile")
+    stile.holds.set()
+    with b.tenant_server(start=False, sweep=0, modules=("syncprov", "back_sock"),
+                         database="overlay syncprov\n",
+                         b2b=stile_conf(tmp_path / "stile", "zoe")) as server:
+        server.load(b.partner_ldif("tokens", lines=SIGNER.partner_lines()))
+        guest, root = Guest(server, "tokens", name="zoe"), server.root()
+        stile.answer = b"RESULT\ncode: 53\n\n"
+        assert guest.bind() == 0
+        server.wait_log(r"the sign-in could not be noted \(53\)")
+        root.modify_s(b.member_dn("mia"), [records.replace("description", "later")])
+        stamp = server.entry(b.member_dn("mia"))["entryCSN"]
+        assert server.entry(b.SUFFIX)["contextCSN"] == stamp and not guest.last()
+        stile.stop()
 
 
 def test_sign_in__read_only(make_server):

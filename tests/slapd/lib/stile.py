@@ -1,15 +1,17 @@
 """Writes that a test holds where they are about to be done, to see what races do."""
 
+import contextlib
 import socket
 import threading
 
 
 class Stile:
     """What stands behind slapd's overlay "sock": holds one write that it is asked about until it is
-    told to go on, and lets all others pass: the first, or the one after so many (passes)."""
+    told to go on, and lets all others pass: the first, or the one after so many (passes).  answer: what
+    the server is told in the end; another one than CONTINUE refuses."""
 
     def __init__(self, path):
-        self.passes = 0
+        self.passes, self.answer = 0, b"CONTINUE\n"
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(str(path))
         self.socket.listen(8)
@@ -36,7 +38,8 @@ class Stile:
                 self.held = text.decode()
                 self.holds.set()
                 self.go_on.wait(20)
-            asked.sendall(b"CONTINUE\n")
+            with contextlib.suppress(BrokenPipeError):
+                asked.sendall(self.answer)
 
     def stop(self):
         self.go_on.set()

@@ -16,6 +16,7 @@ from .clock import Clock
 from .cnconfig import code_of
 from .ctl import Ctl
 from .mailserver import MailServer
+from .preload import joined
 from .records import RELAX, add, delete, replace, seconds
 from .slapd import poll
 
@@ -67,24 +68,27 @@ def ticket_in(mail):
 class World:
     """.server, .home, .mail, .daemon, .clock; .root is bound as the rootdn.
 
-    tenant: more lines of the tenant entry; data: more entries, by ldapadd.  Guests of the partner home
+    tenant: other lines of the tenant entry; data: more entries, by ldapadd.  Guests of the partner home
     have passwords there, those of codes get mailed codes, and neither redeem without a ticket; the
-    application wiki wants guests assigned.
+    application wiki wants guests assigned.  mail: a mail server of another kind; env: of slapd,
+    besides the clock; durable: each change is on the disk before it is answered.
     """
 
-    def __init__(self, guests=GUESTS, members=MEMBERS, tenant="", data="", **options):
+    def __init__(self, guests=GUESTS, members=MEMBERS, tenant="", data="", mail=None, env=None,
+                 durable=False, **options):
         self.clock, self._closers, self._seen = Clock(), [], 0
         self.ids = {}  # Message-ID: the mail that had it first
         try:
             self._closers.append(self.clock.close)
-            self.mail = self._held(MailServer())
+            self.mail = self._held(mail or MailServer())
             self.home = b.home_server(names=guests, env=self.clock.env)
             self._closers.append(self.home.remove)
-            self._make_server(members, tenant=TENANT + tenant, **options)
+            self._make_server(members, joined(self.clock.env, env or {}), durable,
+                              tenant=_settings(tenant), **options)
             self.server.start()
             self.server.load(_tree(self.home.uri) + data)
             self.daemon = self._make_daemon()
-            self.root = self.server.root()
+            self.root, self._ctl = self.server.root(), Ctl(self.server)
         except BaseException:
             self.close()
             raise
@@ -93,11 +97,14 @@ class World:
         self._closers.append(thing.stop)
         return thing
 
-    def _make_server(self, members, **options):
+    def _make_server(self, members, env, durable, **options):
         conf = {**daemon_lib.conf(), **dict(b2b="b2b-key-file {dir}/key.pem\n", access=ACCESS,
                                             sweep=1, **options)}
-        self.server = b.tenant_server(start=False, env=self.clock.env, **conf)
+        self.server = b.tenant_server(start=False, env=env, **conf)
         self._closers.append(self.server.remove)
+        if durable:
+            file = self.server.conf_file
+            file.write_text(file.read_text().replace("dbnosync\n", ""))
         self.key = life.make_key(self.server)
         self.server.load(b.people_ldif(set(members) - {"mia", "max"}, b.PEOPLE)
                          + daemon_lib.account() + b.service_ldif("wiki"))
@@ -127,11 +134,15 @@ class World:
 
     # What people do
 
-    def ctl(self, who, *args, code=0, **options):
-        """b2bctl as a member, or as nobody in particular (None); gives what it printed."""
+    def run(self, who, *args, **options):
+        """b2bctl as a member, or as nobody in particular (None): a CompletedProcess."""
         lead = ("-D", b.member_dn(who), "-w", f"{who}-pw") if who else ("-x",)
-        done = Ctl(self.server).bare("-H", self.server.ldapi, "-b", b.SUFFIX, *lead, *args,
-                                     env=self.clock.env, **options)
+        return self._ctl.bare("-H", self.server.ldapi, "-b", b.SUFFIX, *lead, *args,
+                              env=self.clock.env, **options)
+
+    def ctl(self, who, *args, code=0, **options):
+        """The same; gives what it printed."""
+        done = self.run(who, *args, **options)
         assert done.returncode == code, f"{args}: {done.stdout}{done.stderr}"
         return done.stdout if code == 0 else done.stderr
 
@@ -225,6 +236,12 @@ class World:
             found.setdefault((kind_of(mail), address), []).append(mail)
         assert sorted(key for key in found for _ in found[key]) == sorted(expected)
         return [found[each].pop(0) for each in expected]
+
+
+def _settings(text):
+    """TENANT, in which these lines replace those of the same name."""
+    lines = dict(line.split(": ", 1) for line in (TENANT + text).strip().split("\n"))
+    return "".join(f"{name}: {value}\n" for name, value in lines.items())
 
 
 def _tree(home_uri):
