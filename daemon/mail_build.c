@@ -23,6 +23,8 @@ void mail_letter_clear(struct mail_letter *letter)
 	mail_text_clear(&letter->html);
 }
 
+/* Hours that are whole: where a server died between a notice and what it tells of, the next one takes
+ * the moment anew, and who is told twice should hear the same. */
 void mail_put_time(struct mail_text *text, struct b2b_str value)
 {
 	struct tm parts = { 0 };
@@ -33,8 +35,8 @@ void mail_put_time(struct mail_text *text, struct b2b_str value)
 		mail_text_put(text, value.s, value.len);
 		return;
 	}
-	snprintf(shown, sizeof shown, "%04d-%02d-%02d %02d:%02d UTC", parts.tm_year + 1900,
-		 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min);
+	snprintf(shown, sizeof shown, "%04d-%02d-%02d %02d:00 UTC", parts.tm_year + 1900,
+		 parts.tm_mon + 1, parts.tm_mday, parts.tm_hour);
 	mail_text_puts(text, shown);
 }
 

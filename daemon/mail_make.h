@@ -125,7 +125,7 @@ struct mail_order {
 enum b2b_err mail_build(const struct mail_folder *folder, struct mail_order *order,
 			struct mail_letter *letter_r, struct b2b_error *error);
 void mail_letter_clear(struct mail_letter *letter); /* wipes */
-/* GeneralizedTime as people read it; anything else as it is. */
+/* GeneralizedTime as people read it, in hours that are whole; anything else as it is. */
 void mail_put_time(struct mail_text *text, struct b2b_str value);
 /* base with "ticket=..." in its query; false: base is no web address, and nothing is put. */
 bool mail_put_url(struct mail_text *text, struct b2b_str base, const char *ticket);

@@ -112,7 +112,8 @@ static void set_sign_in(json_t *data, const struct b2b_guest *guest)
 		set_time(data, "lastSignIn", guest->last_sign_in);
 }
 
-/* moment tells this review from others, and is the same in a run that makes up for one that was stopped. */
+/* moment tells this review from others: not due, which a run that makes up for one that was stopped
+ * may set anew. */
 static int tell_reviewers(struct case_file *file, const char *type, time_t moment, time_t due)
 {
 	struct b2b_sweep *sweep = file->sweep;
@@ -176,16 +177,26 @@ static int report_gone(struct case_file *file, time_t moment)
 	return rc;
 }
 
+/* What a review without a date of its own is counted from. */
+static time_t last_word(const struct b2b_guest *guest)
+{
+	time_t last = guest->reviewed_at;
+
+	if (last < guest->state_changed)
+		last = guest->state_changed;
+	if (last < guest->enabled_at)
+		last = guest->enabled_at;
+	return last ? last : guest->created;
+}
+
 static int ask(struct case_file *file, Modifications **mods)
 {
 	const struct b2b_tenant_policy *policy = file->sweep->policy;
 	unsigned days = policy ? policy->review_duration_days : 14;
 	struct b2b_guest *guest = &file->read.guest;
-	time_t due = guest->review_due, moment = due;
+	time_t due = guest->review_due, moment = due ? due : last_word(guest);
 	int rc;
 
-	if (!moment)
-		moment = guest->reviewed_at ? guest->reviewed_at : guest->state_changed;
 	if (moment < guest->enabled_at)
 		moment = guest->enabled_at;
 	if (due <= file->sweep->now)

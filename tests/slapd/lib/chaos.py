@@ -198,6 +198,6 @@ class Chaos:
             self.server.start()
         if not self.daemon.alive():
             self.daemon.kill()
-            self.daemon.start(ready=False)
+            self.daemon.start()
         if slapd_was_dead:
             self.check()
