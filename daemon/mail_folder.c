@@ -71,10 +71,8 @@ static enum b2b_err read_source(const char *path, char **source_r, struct b2b_er
 			return b2b_error_set(error, "%s: %s", path,
 					     good ? "too large" : "not a text in UTF-8");
 		}
-		if (text[i] != '\r') {
-			memmove(text + kept, text + i, skip);
-			kept += skip;
-		}
+		for (size_t j = 0; text[i] != '\r' && j < skip; j++)
+			text[kept++] = text[i + j];
 	}
 	text[kept] = '\0';
 	*source_r = text;

@@ -216,7 +216,7 @@ static bool is_blank(Entry *e, enum b2b_attr attr)
 {
 	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
 
-	return !a || b2b_review_is_blank(b2b_map_str(&a->a_vals[0]));
+	return !a || b2b_str_is_blank(b2b_map_str(&a->a_vals[0]));
 }
 
 /* An answer to the guest's own review (design section 9). */

@@ -210,6 +210,7 @@ struct b2b_invitation {
 	time_t not_before;        /* a guest invited since then is not sent another invitation */
 };
 int b2b_invite_open(void); /* once, before all else */
+int b2b_request_open(void);
 /* Makes the guest, or sends the invitation of the one who is there again; the domain lists and
  * cross-tenant policy are asked, who may invite is not.  Answers an LDAP code with error. */
 int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,

@@ -132,6 +132,7 @@ static json_t *make_data(struct request *request)
 		apps = longer;
 	}
 	json_object_set_new(data, "request", json_string(request->cn));
+	json_object_set_new(data, "item", json_string(request->name.dn.bv_val));
 	json_object_set_new(data, "guestName", json_string(name));
 	json_object_set_new(data, "guestMail", json_string(request->mail));
 	json_object_set_new(data, "reason", json_string(request->reason ? request->reason : ""));
