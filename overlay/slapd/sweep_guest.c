@@ -120,9 +120,10 @@ static int tell_reviewers(struct case_file *file, const char *type, time_t momen
 	const struct berval *who =
 		b2b_person_reviewers(sweep->op, sweep->tenant, sweep->policy, file->e);
 	json_t *data = json_pack("{s:s,s:s}", "review", "", "item", file->e->e_nname.bv_val);
-	struct b2b_notice notice = {
-		.type = type, .key = make_key(file, moment), .guest = &file->e->e_nname, .data = data
-	};
+	struct b2b_notice notice = { .type = type,
+				     .key = make_key(file, moment),
+				     .guest = &file->e->e_nname,
+				     .data = data };
 	int rc = LDAP_SUCCESS;
 
 	set_time(data, "due", due);
