@@ -94,7 +94,7 @@ BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_C))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_C))
 
 .PHONY: all check demo bench lint install uninstall clean distclean deps-build FORCE
-.PHONY: core home glue tools daemon units benches fuzz module schema format
+.PHONY: core mail home glue tools daemon units benches fuzz module schema format
 .PHONY: flags-core flags-client flags-glue flags-test
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -106,6 +106,7 @@ units: $(UNITS)
 benches: $(BENCHES)
 fuzz: $(FUZZ_REPLAYS)
 core: $(CORE_O)
+mail: $(MAIL_O)
 home: $(HOME_O)
 glue: $(GLUE_O)
 ifneq ($(TOOLS_C),)
@@ -170,12 +171,13 @@ FUZZ_SAN = address,undefined
 $(FUZZ_REPLAYS): | fuzz-core
 .PHONY: fuzz-core
 fuzz-core:
-	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) SAN=$(FUZZ_SAN) OPT='-O1 -g' core
-$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz_main.h Makefile $(wildcard overlay/core/*)
+	@$(MAKE) --no-print-directory BUILD=$(FUZZ_BUILD) SAN=$(FUZZ_SAN) OPT='-O1 -g' core mail
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/fuzz_main.h Makefile $(wildcard overlay/core/*) \
+		$(MAIL_C) daemon/mail_make.h
 	@mkdir -p $(@D)
-	$(CC) -O1 -g $(DEFINES) $(WARN_FLAGS) $(ERROR_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core \
+	$(CC) -O1 -g $(DEFINES) $(WARN_FLAGS) $(ERROR_FLAGS) $(GLUE_WARN_FLAGS) -Ioverlay/core -Idaemon \
 		-DB2B_FUZZ_REPLAY -fsanitize=$(FUZZ_SAN) -fno-sanitize-recover=undefined -o $@ $< \
-		$(patsubst $(BUILD)/%,$(FUZZ_BUILD)/%,$(CORE_O)) $(CORE_LIBS)
+		$(patsubst $(BUILD)/%,$(FUZZ_BUILD)/%,$(CORE_O) $(MAIL_O)) $(CORE_LIBS)
 
 $(BUILD)/schema.inc: schema/b2b.schema scripts/schema-gen
 	@mkdir -p $(@D)

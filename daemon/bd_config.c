@@ -252,7 +252,10 @@ static bool judge_urls(struct bd_config *config, struct b2b_error *error)
 {
 	bool loopback, tls;
 
-	if (!read_url(config->smtp_url, "smtp", "smtps", &config->smtp_loopback, &tls)) {
+	/* its path would be what the server is greeted with */
+	if (!read_url(config->smtp_url, "smtp", "smtps", &config->smtp_loopback, &tls) ||
+	    strcspn(strstr(config->smtp_url, "://") + 3, "/?") + 1 <
+		    strlen(strstr(config->smtp_url, "://") + 3)) {
 		b2b_error_set(error, "smtp-url: \"%s\" is no smtp://host[:port] or smtps://...",
 			      config->smtp_url);
 		return false;

@@ -230,6 +230,13 @@ static int take_end(struct bd_follow *follow, struct bd_link *link, LDAPMessage 
 		follow->try_at = bd_clock() + LOOK_SECS; /* once more from the start */
 		return LDAP_SUCCESS;
 	}
+	if (code == LDAP_SIZELIMIT_EXCEEDED) {
+		/* what was shown is handled, which makes room for the rest */
+		bd_log(LOG_WARNING, "%s holds more than this account may see at once (limits)",
+		       follow->base);
+		follow->try_at = bd_clock() + LOOK_SECS;
+		return LDAP_SUCCESS;
+	}
 	if (code == LDAP_UNAVAILABLE_CRITICAL_EXTENSION)
 		bd_log(LOG_ERR,
 		       "%s: this server does not tell changes of %s: its database needs "

@@ -8,6 +8,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int compare(const void *a, const void *b)
 {
@@ -37,7 +38,7 @@ struct bd_item *bd_queue_put(struct bd_queue *queue, const uint8_t uuid[BD_UUID]
 		item->kind = kind;
 		if (!tsearch(item, &queue->tree, compare)) {
 			bd_log(LOG_CRIT, "out of memory");
-			abort();
+			_exit(1);
 		}
 		item->next = queue->first;
 		if (queue->first)

@@ -164,6 +164,16 @@ static time_t inactive_from(const struct b2b_guest *guest, unsigned days)
 	return seen ? after(seen, days) : 0;
 }
 
+/* Who was reset, or enabled again, has as much time to redeem as who is new, even if its last invitation
+ * is long over. */
+static time_t unredeemed_from(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant)
+{
+	unsigned days = tenant ? tenant->invitation_lifetime_days : 30;
+	time_t end = b2b_guest_invitation_end(guest, tenant);
+
+	return end ? later(end, after(later(guest->state_changed, guest->enabled_at), days)) : 0;
+}
+
 /* A review that nobody fixed a date for starts an interval after the last one, or after the guest
  * came; one with a date, so long before it that its reviewers have their time. */
 static void find_review(const struct b2b_guest *guest, unsigned interval_days,
@@ -208,7 +218,7 @@ static struct moments find_moments(const struct b2b_guest *guest,
 	find_review(guest, tenant ? tenant->review_interval_days : 90,
 		    tenant ? tenant->review_duration_days : 14, &moments);
 	if (!guest->accepted && guest->invited_at) {
-		moments.unredeemed = b2b_guest_invitation_end(guest, tenant);
+		moments.unredeemed = unredeemed_from(guest, tenant);
 		/* at once: a second one within a second is dated a second later */
 		if (guest->invitation_sent < guest->invited_at)
 			moments.invite = guest->invited_at - HOUR_SECS;

@@ -37,6 +37,9 @@ struct b2b_guest {
 	bool disabled_by_admin; /* b2bDisabledReason is administrator */
 };
 
+/* b2bDeleteAfter of a guest whose deletion has begun. */
+#define B2B_DELETING ((time_t)1)
+
 /* What the task has to do with a guest. */
 enum b2b_step {
 	B2B_STEP_NONE = 0,

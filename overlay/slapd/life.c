@@ -37,7 +37,13 @@ static int judge_place(Operation *op, struct b2b_tenant *tenant, Entry *before, 
 {
 	Entry *e = after ? after : before;
 	enum b2b_place place = b2b_policy_place(tenant, &e->e_nname);
+	struct berval parent;
 
+	/* it would stand in the way when that one is deleted */
+	dnParent(&e->e_nname, &parent);
+	if (!before && b2b_policy_place(tenant, &parent) != B2B_PLACE_OTHER)
+		return refuse(error, LDAP_CONSTRAINT_VIOLATION,
+			      "objectClass: nothing stands below a notice, a request or an item");
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		bool here = rules[i].place == place;
 
@@ -93,6 +99,10 @@ static int judge_project(Entry *before, Entry *after, Modifications **mods, stru
 	if (a && a->a_numvals > B2B_SPONSORS_MAX)
 		return refuse(error, LDAP_CONSTRAINT_VIOLATION,
 			      "b2bSponsor: a project has five sponsors at most");
+	/* b2bNextDue would be the project's, and nobody would look at the guest */
+	if (b2b_map_is_guest(after))
+		return refuse(error, LDAP_CONSTRAINT_VIOLATION,
+			      "objectClass: a guest is no project");
 	set_due(after, mods, project_due(after));
 	return LDAP_SUCCESS;
 }
@@ -151,7 +161,23 @@ static bool answers_for(Operation *op, Entry *guest)
 	return false;
 }
 
-/* An administrator's word, and the partner's block, beat everybody who would enable a guest again. */
+/* What an administrator disabled its own people do not enable: nor do they step aside, or make it no
+ * guest, to do so then. */
+static int judge_word(Operation *op, Entry *before, Entry *after, struct b2b_error *error)
+{
+	struct b2b_guest was = parse(before);
+
+	if (!was.disabled_by_admin || is_enabled(before) || !answers_for(op, before) ||
+	    b2b_access_may_manage(op, before, b2b_ad[B2B_ATTR_DISABLED_REASON]))
+		return LDAP_SUCCESS;
+	if (!is_enabled(after) && answers_for(op, after) && b2b_map_is_guest(after))
+		return LDAP_SUCCESS;
+	return refuse(error, LDAP_INSUFFICIENT_ACCESS,
+		      "b2bAccountEnabled: an administrator disabled this guest, and its sponsors "
+		      "do not enable it again");
+}
+
+/* The partner's block beats everybody who would enable a guest again. */
 static int judge_restore(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
 			 struct b2b_error *error)
 {
@@ -161,11 +187,9 @@ static int judge_restore(Operation *op, struct b2b_tenant *tenant, Entry *before
 
 	if (is_enabled(before) || !is_enabled(after))
 		return LDAP_SUCCESS;
-	if (was.disabled_by_admin && answers_for(op, before) &&
-	    !b2b_access_may_manage(op, before, b2b_ad[B2B_ATTR_DISABLED_REASON]))
-		return refuse(error, LDAP_INSUFFICIENT_ACCESS,
-			      "b2bAccountEnabled: an administrator disabled this guest, and its "
-			      "sponsors do not enable it again");
+	if (was.delete_after == B2B_DELETING && !(get_relax(op) && be_isroot(op)))
+		return refuse(error, LDAP_UNWILLING_TO_PERFORM,
+			      "b2bAccountEnabled: this guest is being deleted");
 	snapshot = b2b_tenant_snapshot(tenant);
 	reason = b2b_invite_partner(snapshot, is.home_tenant, is.home_subject);
 	b2b_snapshot_unref(&snapshot);
@@ -192,7 +216,7 @@ static bool is_blank(Entry *e, enum b2b_attr attr)
 {
 	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
 
-	return !a || b2b_str_is_blank(b2b_map_str(&a->a_vals[0]));
+	return !a || b2b_review_is_blank(b2b_map_str(&a->a_vals[0]));
 }
 
 /* An answer to the guest's own review (design section 9). */
@@ -221,11 +245,12 @@ static int judge_answer(Operation *op, struct b2b_tenant *tenant, Entry *before,
 static int judge_guest(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
 		       const Modifications *mods, struct b2b_error *error)
 {
-	int rc;
+	bool was = before && b2b_map_is_guest(before);
+	int rc = was ? judge_word(op, before, after, error) : LDAP_SUCCESS;
 
-	if (!b2b_map_is_guest(after))
-		return LDAP_SUCCESS;
-	if (!before || !b2b_map_is_guest(before))
+	if (rc != LDAP_SUCCESS || !b2b_map_is_guest(after))
+		return rc;
+	if (!was)
 		return be_isroot(op) ? LDAP_SUCCESS
 				     : b2b_invite_check_add(op, tenant, after, error);
 	rc = judge_restore(op, tenant, before, after, error);

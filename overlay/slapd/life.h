@@ -54,13 +54,16 @@ int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *wh
 			struct b2b_name *name_r);
 
 /* person.c: people of our directory */
-/* There, and not locked: no pwdAccountLockedTime, nsAccountLock TRUE, b2bAccountEnabled FALSE.  The
- * rootdn and names outside of the tenant's database count as there. */
+/* There, and not locked: pwdAccountLockedTime 000001010000Z, nsAccountLock TRUE, b2bAccountEnabled FALSE.
+ * The rootdn and names outside of the tenant's database count as there. */
 bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
 /* Is one of the list, or member (member, uniqueMember) of a group of the list, nested up to eight
  * deep. */
 bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			 const struct b2b_list *list);
+/* The same, if one group (NULL: none) were empty. */
+bool b2b_person_is_else_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
+			      const struct b2b_list *list, const struct berval *but);
 /* Those of the guest's reviewers (b2bReviewer, else b2bSponsor) that are active; where there are
  * none, those of the tenant's fallback.  In op's memory, BVNULL ends. */
 struct berval *b2b_person_reviewers(Operation *op, struct b2b_tenant *tenant,
@@ -121,10 +124,15 @@ struct b2b_sweep {
 	const struct b2b_tenant_policy *policy; /* NULL: defaults */
 	time_t now;
 };
-/* Whether n guests more may be disabled or deleted in this sweep (b2bMassLimit); if not, the sweep
- * is halted, loudly. */
+/* Whether n guests more may be disabled or deleted in this sweep: no more than were counted before it
+ * began (b2bMassLimit).  Who is one too many is left to the next sweep. */
 bool b2b_sweep_may_stop(struct b2b_sweep *sweep, unsigned n);
-/* True: the sweep must end now (shutdown, a pause, halted). */
+/* One was. */
+void b2b_sweep_stopped(struct b2b_sweep *sweep);
+/* A guest that is enabled will be disabled in this sweep, for the end of something else than itself:
+ * said while all are counted, before anything is done. */
+void b2b_sweep_expect(struct b2b_sweep *sweep, const struct berval *ndn);
+/* True: the sweep must end now (shutdown, a pause). */
 bool b2b_sweep_must_end(const struct b2b_sweep *sweep);
 /* A fresh operation, and the time of this moment, for the next thing to be done. */
 void b2b_sweep_renew(struct b2b_sweep *sweep);
@@ -136,6 +144,9 @@ bool b2b_guest_run(struct b2b_sweep *sweep, const struct berval *ndn);   /* swee
 bool b2b_project_run(struct b2b_sweep *sweep, const struct berval *ndn); /* project.c */
 bool b2b_request_run(struct b2b_sweep *sweep, const struct berval *ndn); /* request.c */
 bool b2b_review_run(struct b2b_sweep *sweep, const struct berval *ndn);  /* review.c: definitions */
+/* Says b2b_sweep_expect of each guest that these would disable now. */
+void b2b_project_count(struct b2b_sweep *sweep, const struct berval *ndn);
+void b2b_review_count(struct b2b_sweep *sweep, const struct berval *ndn);
 /* Of a client's deletion: where it is that of a definition, and will be done, its items go first.  An
  * LDAP code. */
 int b2b_review_drop(Operation *op, struct b2b_tenant *tenant);

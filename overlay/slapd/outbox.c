@@ -113,7 +113,7 @@ int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_no
 
 	if (notice->to)
 		find_recipient(op, tenant, notice->to, &recipient);
-	if (!recipient.mail) {
+	if (!recipient.mail || b2b_str_is_blank(b2b_str_of(recipient.mail))) {
 		Debug(LDAP_DEBUG_STATS, "b2b: notice type=%s to=\"%s\": no mail address\n",
 		      notice->type, notice->to ? notice->to->bv_val : "");
 		return LDAP_SUCCESS;

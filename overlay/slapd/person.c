@@ -26,8 +26,10 @@ static bool says(Entry *e, const char *attribute, const char *word)
 
 static bool is_locked(Entry *e)
 {
-	return find(e, "pwdAccountLockedTime") || says(e, "nsAccountLock", "TRUE") ||
-	       says(e, "b2bAccountEnabled", "FALSE");
+	/* for good (draft-behera-ldap-password-policy, 5.3.3), by an administrator: any other value comes
+	 * of wrong passwords, which a stranger can give too */
+	return says(e, "pwdAccountLockedTime", "000001010000Z") ||
+	       says(e, "nsAccountLock", "TRUE") || says(e, "b2bAccountEnabled", "FALSE");
 }
 
 /* -1: it cannot be looked up; 0: gone or locked; 1: there. */
@@ -107,15 +109,15 @@ static bool is_member(Operation *op, struct b2b_tenant *tenant, struct berval *g
 struct question {
 	Operation *op;
 	struct b2b_tenant *tenant;
-	const struct berval *ndn;
-	unsigned looks; /* that are left */
+	const struct berval *ndn, *but; /* a group that does not count, or NULL */
+	unsigned looks;                 /* that are left */
 };
 
 static bool is_within(struct question *q, struct berval *group, int depth)
 {
 	struct berval *members;
 
-	if (!q->looks)
+	if (!q->looks || (q->but && bvmatch(group, q->but)))
 		return false;
 	q->looks--;
 	if (is_member(q->op, q->tenant, group, q->ndn))
@@ -131,7 +133,13 @@ static bool is_within(struct question *q, struct berval *group, int depth)
 bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			 const struct b2b_list *list)
 {
-	struct question question = { op, tenant, ndn, LOOKS };
+	return b2b_person_is_else_among(op, tenant, ndn, list, NULL);
+}
+
+bool b2b_person_is_else_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
+			      const struct b2b_list *list, const struct berval *but)
+{
+	struct question question = { op, tenant, ndn, but, LOOKS };
 
 	for (size_t i = 0; i < list->count; i++) {
 		if (ndn->bv_len == strlen(list->list[i]) && !strcmp(ndn->bv_val, list->list[i]))

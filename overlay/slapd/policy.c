@@ -251,8 +251,8 @@ static int publish_load(struct b2b_tenant *tenant, struct load *load, const Slap
 		      "b2b: no tenant entry \"%s\": every guest is denied until there is one\n",
 		      tenant->base.bv_val);
 	tenant->incomplete = false;
-	tenant->repaired = false;
 	b2b_tenant_publish(tenant, load->snapshot);
+	tenant->repaired = false;
 	return 0;
 }
 
@@ -293,6 +293,20 @@ int b2b_policy_load(struct b2b_tenant *tenant)
 	return rc;
 }
 
+/* Whether guests' ends are computed from other numbers now. */
+static bool times_differ(const struct b2b_snapshot *before, const struct b2b_snapshot *after)
+{
+	const struct b2b_tenant_policy *was = b2b_record_policy(before);
+	const struct b2b_tenant_policy *is = after ? b2b_record_policy(after) : NULL;
+
+	return !was || !is || was->guest_lifetime_days != is->guest_lifetime_days ||
+	       was->review_interval_days != is->review_interval_days ||
+	       was->review_duration_days != is->review_duration_days ||
+	       was->invitation_lifetime_days != is->invitation_lifetime_days ||
+	       was->delete_grace_days != is->delete_grace_days ||
+	       was->inactivity_days != is->inactivity_days;
+}
+
 void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 {
 	struct b2b_snapshot *snapshot, *next = NULL;
@@ -312,6 +326,7 @@ void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval 
 	} else if (rc == LDAP_NO_SUCH_OBJECT) {
 		next = b2b_snapshot_without(snapshot, ndn->bv_val);
 	}
+	bool repair = dn_match(ndn, &tenant->nbase) && times_differ(snapshot, next);
 	b2b_snapshot_unref(&snapshot);
 	if (!next) {
 		/* an old policy must not outlive its entry */
@@ -325,8 +340,7 @@ void b2b_policy_refresh(Operation *op, struct b2b_tenant *tenant, struct berval 
 	}
 	if (next)
 		b2b_tenant_publish(tenant, next);
-	/* what guests' ends are computed from may have changed */
-	if (dn_match(ndn, &tenant->nbase))
+	if (repair)
 		tenant->repaired = false;
 	ldap_pvt_thread_mutex_unlock(&tenant->policy_mutex);
 }

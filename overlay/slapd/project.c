@@ -221,7 +221,7 @@ static bool has_other_project(struct b2b_sweep *sweep, const struct berval *gues
 	return others.found;
 }
 
-/* Assigned by its name, or by a group other than the project. */
+/* Assigned by its name, or by a group, but not by way of the project. */
 static bool has_application(struct b2b_sweep *sweep, const struct berval *guest,
 			    const struct berval *project)
 {
@@ -229,16 +229,18 @@ static bool has_application(struct b2b_sweep *sweep, const struct berval *guest,
 	bool has = false;
 
 	for (size_t i = 0; !has && (app = b2b_snapshot_app_at(sweep->snapshot, i)); i++) {
-		const struct b2b_app *a = &app->u.app;
+		struct b2b_list assignees = { app->u.app.assignees, app->u.app.assignee_count };
 
-		for (size_t j = 0; !has && j < a->assignee_count; j++) {
-			struct b2b_list one = { &a->assignees[j], 1 };
-
-			has = strcmp(a->assignees[j], project->bv_val) != 0 &&
-			      b2b_person_is_among(sweep->op, sweep->tenant, guest, &one);
-		}
+		has = b2b_person_is_else_among(sweep->op, sweep->tenant, guest, &assignees,
+					       project);
 	}
 	return has;
+}
+
+static bool has_something_else(struct b2b_sweep *sweep, const struct berval *guest,
+			       const struct berval *project)
+{
+	return has_other_project(sweep, guest, project) || has_application(sweep, guest, project);
 }
 
 static bool is_guest(struct b2b_sweep *sweep, const struct berval *ndn)
@@ -256,7 +258,7 @@ static bool is_guest(struct b2b_sweep *sweep, const struct berval *ndn)
 static bool dismiss(struct b2b_sweep *sweep, const struct berval *guest,
 		    const struct berval *project)
 {
-	if (!has_other_project(sweep, guest, project) && !has_application(sweep, guest, project) &&
+	if (!has_something_else(sweep, guest, project) &&
 	    b2b_guest_disable(sweep, guest, "project-ended") != LDAP_SUCCESS)
 		return false;
 	return b2b_group_remove(sweep->op, sweep->tenant, project, guest) == LDAP_SUCCESS;
@@ -278,6 +280,15 @@ static void find_guests(struct b2b_sweep *sweep, Entry *project, struct groups *
 	}
 }
 
+static bool has_guests(struct b2b_sweep *sweep, Entry *project)
+{
+	struct groups guests = { 0 };
+
+	find_guests(sweep, project, &guests);
+	free_groups(&guests);
+	return guests.count != 0;
+}
+
 static bool set_due(struct b2b_sweep *sweep, Entry *project, time_t due)
 {
 	Attribute *csn = attr_find(project->e_attrs, slap_schema.si_ad_entryCSN);
@@ -292,20 +303,49 @@ static bool set_due(struct b2b_sweep *sweep, Entry *project, time_t due)
 				mods, false) == LDAP_SUCCESS;
 }
 
+/* A copy; NULL: it is gone. */
+static Entry *copy_project(struct b2b_sweep *sweep, const struct berval *ndn)
+{
+	Entry *e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn), *copy;
+
+	if (!e)
+		return NULL;
+	copy = entry_dup(e);
+	b2b_entry_release(sweep->op, sweep->tenant, e);
+	return copy;
+}
+
+/* When it ends or ended; 0: never, or it is no project any more. */
+static time_t project_end(Entry *e)
+{
+	return e && is_entry_objectclass(e, b2b_oc_project, 0) ? end_of(e) : 0;
+}
+
+static bool is_over(struct b2b_sweep *sweep, const struct berval *ndn)
+{
+	Entry *e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn);
+	time_t end = project_end(e);
+
+	if (e)
+		b2b_entry_release(sweep->op, sweep->tenant, e);
+	return end && end <= sweep->now;
+}
+
+/* One guest that cannot be written does not stand in the way of others. */
 static bool end_project(struct b2b_sweep *sweep, Entry *project)
 {
 	struct groups guests = { 0 };
 	bool done = true;
 
 	find_guests(sweep, project, &guests);
-	if (!b2b_sweep_may_stop(sweep, (unsigned)guests.count)) {
-		free_groups(&guests);
-		return false;
-	}
-	for (size_t i = 0; i < guests.count && done; i++) {
+	for (size_t i = 0; i < guests.count; i++) {
 		b2b_sweep_renew(sweep);
-		done = !b2b_sweep_must_end(sweep) &&
-		       dismiss(sweep, &guests.list[i], &project->e_nname);
+		/* it may have been extended meanwhile */
+		if (b2b_sweep_must_end(sweep) || !is_over(sweep, &project->e_nname)) {
+			done = false;
+			break;
+		}
+		done = dismiss(sweep, &guests.list[i], &project->e_nname) && done;
 	}
 	free_groups(&guests);
 	if (done)
@@ -314,29 +354,44 @@ static bool end_project(struct b2b_sweep *sweep, Entry *project)
 	return done;
 }
 
+void b2b_project_count(struct b2b_sweep *sweep, const struct berval *ndn)
+{
+	Entry *project = copy_project(sweep, ndn);
+	time_t end = project_end(project);
+	struct groups guests = { 0 };
+
+	if (end && end <= sweep->now)
+		find_guests(sweep, project, &guests);
+	for (size_t i = 0; i < guests.count && !b2b_sweep_must_end(sweep); i++) {
+		struct b2b_record_read read;
+
+		b2b_sweep_renew(sweep);
+		if (b2b_record_read(sweep->op, sweep->tenant, &guests.list[i], &read) &&
+		    read.guest.enabled &&
+		    !has_something_else(sweep, &guests.list[i], &project->e_nname))
+			b2b_sweep_expect(sweep, &guests.list[i]);
+	}
+	free_groups(&guests);
+	if (project)
+		entry_free(project);
+}
+
 bool b2b_project_run(struct b2b_sweep *sweep, const struct berval *ndn)
 {
-	Entry *e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn), *project;
+	Entry *project = copy_project(sweep, ndn);
+	time_t end = project_end(project);
 	bool written = false;
-	time_t end, due;
 
-	if (!e)
-		return false;
-	project = entry_dup(e);
-	b2b_entry_release(sweep->op, sweep->tenant, e);
-	end = is_entry_objectclass(project, b2b_oc_project, 0) ? end_of(project) : 0;
-	due = end > sweep->now ? b2b_time_due(end, sweep->now) : 0;
-	if (!end || end > sweep->now) {
-		written = set_due(sweep, project, due);
-	} else if (end_project(sweep, project)) {
+	if (end && end <= sweep->now && end_project(sweep, project)) {
 		entry_free(project);
-		/* as it stands without them */
-		e = b2b_entry_get(sweep->op, sweep->tenant, (struct berval *)ndn);
-		project = e ? entry_dup(e) : NULL;
-		if (e)
-			b2b_entry_release(sweep->op, sweep->tenant, e);
-		written = project && set_due(sweep, project, 0);
+		/* as it stands without them: it may have been extended since, or have new ones */
+		project = copy_project(sweep, ndn);
+		end = project_end(project);
+		if (project && end && end <= sweep->now && !has_guests(sweep, project))
+			written = set_due(sweep, project, 0);
 	}
+	if (project && (!end || end > sweep->now))
+		written = set_due(sweep, project, end ? b2b_time_due(end, sweep->now) : 0);
 	if (project)
 		entry_free(project);
 	return written;

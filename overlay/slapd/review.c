@@ -217,7 +217,7 @@ static bool apply_all(struct b2b_definition *review, const char *state, Modifica
 	if (rc == LDAP_SUCCESS)
 		rc = b2b_review_count_stops(review, &items, &stops);
 	if (rc == LDAP_SUCCESS && stops && !b2b_sweep_may_stop(sweep, stops))
-		rc = LDAP_BUSY; /* halted: nothing is done until somebody confirms */
+		rc = LDAP_BUSY; /* more than were counted before the sweep began */
 	if (rc == LDAP_SUCCESS)
 		rc = for_each(review, &items, apply, &failures);
 	b2b_review_forget(&items);
@@ -280,6 +280,37 @@ static bool step(struct b2b_definition *review)
 	if (state->failed && now < state->closes + B2B_REVIEW_RETRY_SECS)
 		return try_again(review);
 	return write_state(review, NULL);
+}
+
+/* Whether decisions are to be carried out now: of items in a state, NULL: of all. */
+static bool is_applying(const struct b2b_definition *review, const char **state_r)
+{
+	const struct b2b_review_state *state = &review->state;
+	time_t now = review->sweep->now;
+
+	*state_r = state->open ? NULL : "failed";
+	if (!review->valid)
+		return false;
+	if (state->open)
+		return state->closes <= now && state->stage + 1 >= review->policy->stage_count;
+	return state->failed && now < state->closes + B2B_REVIEW_RETRY_SECS;
+}
+
+void b2b_review_count(struct b2b_sweep *sweep, const struct berval *ndn)
+{
+	struct b2b_review_list items = { 0 };
+	struct b2b_definition review;
+	const char *state;
+	unsigned stops;
+
+	if (b2b_review_get(sweep->op, sweep->tenant, ndn, &review)) {
+		review.sweep = sweep;
+		if (is_applying(&review, &state) &&
+		    b2b_review_items(&review, review.state.instance, state, &items) == LDAP_SUCCESS)
+			b2b_review_count_stops(&review, &items, &stops);
+		b2b_review_forget(&items);
+	}
+	b2b_review_clear(&review);
 }
 
 bool b2b_review_run(struct b2b_sweep *sweep, const struct berval *ndn)

@@ -83,9 +83,12 @@ static bool would_stop(struct b2b_definition *review, Entry *item)
 	struct b2b_name name;
 
 	b2b_review_item_read(&source, &is);
-	return is.state != B2B_ITEM_APPLIED && conclude(review, &is) == B2B_REVIEW_DENIED &&
-	       b2b_review_guest(sweep, guest_ndn(item), is.uuid, &name) == LDAP_SUCCESS &&
-	       b2b_record_read(sweep->op, sweep->tenant, &name.ndn, &read) && read.guest.enabled;
+	if (is.state == B2B_ITEM_APPLIED || conclude(review, &is) != B2B_REVIEW_DENIED ||
+	    b2b_review_guest(sweep, guest_ndn(item), is.uuid, &name) != LDAP_SUCCESS ||
+	    !b2b_record_read(sweep->op, sweep->tenant, &name.ndn, &read) || !read.guest.enabled)
+		return false;
+	b2b_sweep_expect(sweep, &name.ndn);
+	return true;
 }
 
 int b2b_review_count_stops(struct b2b_definition *review, const struct b2b_review_list *items,

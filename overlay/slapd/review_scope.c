@@ -49,21 +49,14 @@ void b2b_review_drop_names(struct b2b_review_names *names)
 
 /* --- groups --- */
 
-static AttributeDescription *member_types[2]; /* NULL: this server has no such attribute */
-
 static Attribute *members(Entry *e, int which)
 {
 	static const char *const names[] = { "member", "uniqueMember" };
+	AttributeDescription *ad = NULL;
 	const char *why;
 
-	if (!member_types[which]) {
-		AttributeDescription *ad = NULL;
-
-		if (slap_str2ad(names[which], &ad, &why) != LDAP_SUCCESS)
-			return NULL;
-		member_types[which] = ad;
-	}
-	return attr_find(e->e_attrs, member_types[which]);
+	return slap_str2ad(names[which], &ad, &why) == LDAP_SUCCESS ? attr_find(e->e_attrs, ad)
+								    : NULL;
 }
 
 bool b2b_review_is_group(Entry *e)

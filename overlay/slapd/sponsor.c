@@ -76,8 +76,8 @@ static bool is_among(const struct berval *ndn, struct b2b_gone *const *gone, siz
 	return false;
 }
 
-static void tell_others(struct b2b_sweep *sweep, Entry *e, const struct berval *gone,
-			struct b2b_gone *const *all, size_t count)
+static int tell_others(struct b2b_sweep *sweep, Entry *e, const struct berval *gone,
+		       struct b2b_gone *const *all, size_t count)
 {
 	Attribute *sponsors = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_SPONSOR]);
 	char *key = ch_malloc(e->e_nname.bv_len + gone->bv_len + 2);
@@ -85,15 +85,17 @@ static void tell_others(struct b2b_sweep *sweep, Entry *e, const struct berval *
 	struct b2b_notice notice = {
 		.type = "sponsor-gone", .key = key, .guest = &e->e_nname, .data = data
 	};
+	int rc = LDAP_SUCCESS;
 
 	sprintf(key, "%s %s", e->e_nname.bv_val, gone->bv_val);
 	for (unsigned i = 0; i < sponsors->a_numvals; i++) {
 		notice.to = &sponsors->a_nvals[i];
-		if (!is_among(notice.to, all, count))
-			b2b_outbox_put(sweep->op, sweep->tenant, &notice);
+		if (rc == LDAP_SUCCESS && !is_among(notice.to, all, count))
+			rc = b2b_outbox_put(sweep->op, sweep->tenant, &notice);
 	}
 	json_decref(data);
 	ch_free(key);
+	return rc;
 }
 
 static Modifications *take_away(Modifications **mods, const struct berval *sponsor)
@@ -114,6 +116,8 @@ static void start_review(struct b2b_sweep *sweep, const struct b2b_record_read *
 	unsigned days = sweep->policy ? sweep->policy->review_duration_days : 14;
 	struct b2b_guest guest = read->guest;
 
+	days = days ? days : 1;
+
 	if (!guest.enabled || !guest.accepted)
 		return;
 	b2b_record_set(mods, B2B_ATTR_REVIEW_DECISION, NULL);
@@ -122,39 +126,50 @@ static void start_review(struct b2b_sweep *sweep, const struct b2b_record_read *
 	b2b_record_set_due(read, b2b_time_due(sweep->now, sweep->now), mods);
 }
 
-static void release(struct b2b_sweep *sweep, Entry *e, struct b2b_gone *const *gone, size_t count)
+/* What takes those who are gone off an entry, once the others are told; an LDAP code. */
+static int take_off(struct b2b_sweep *sweep, Entry *e, struct b2b_gone *const *gone, size_t count,
+		    Modifications **mods)
 {
 	Attribute *sponsors = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_SPONSOR]);
-	Attribute *csn = attr_find(e->e_attrs, slap_schema.si_ad_entryCSN);
-	struct b2b_name name = { e->e_name, e->e_nname };
-	struct b2b_record_read read;
-	Modifications *mods = NULL;
 	unsigned left = sponsors ? sponsors->a_numvals : 0;
+	struct b2b_record_read read;
+	int rc = LDAP_SUCCESS;
 
-	if (!sponsors || !csn)
-		return;
-	for (unsigned i = 0; i < sponsors->a_numvals; i++) {
+	for (unsigned i = 0; sponsors && i < sponsors->a_numvals && rc == LDAP_SUCCESS; i++) {
 		if (!is_among(&sponsors->a_nvals[i], gone, count))
 			continue;
 		Debug(LDAP_DEBUG_STATS, "b2b: task \"%s\": sponsor \"%s\" is gone\n",
 		      e->e_nname.bv_val, sponsors->a_nvals[i].bv_val);
-		tell_others(sweep, e, &sponsors->a_nvals[i], gone, count);
-		take_away(&mods, &sponsors->a_vals[i]);
+		rc = tell_others(sweep, e, &sponsors->a_nvals[i], gone, count);
+		take_away(mods, &sponsors->a_vals[i]);
 		left--;
 	}
+	if (*mods && !left && b2b_record_take(sweep->op, e, &read))
+		start_review(sweep, &read, mods);
+	return rc;
+}
+
+/* False: look again. */
+static bool release(struct b2b_sweep *sweep, Entry *e, struct b2b_gone *const *gone, size_t count)
+{
+	Attribute *csn = attr_find(e->e_attrs, slap_schema.si_ad_entryCSN);
+	struct b2b_name name = { e->e_name, e->e_nname };
+	Modifications *mods = NULL;
+	int rc = take_off(sweep, e, gone, count, &mods);
+
 	if (!mods)
-		return;
-	if (!left && b2b_record_take(sweep->op, e, &read))
-		start_review(sweep, &read, &mods);
-	int rc = b2b_inner_modify(sweep->op, sweep->tenant, &name, csn->a_vals[0].bv_val, mods,
-				  false);
+		return true;
+	if (rc != LDAP_SUCCESS) {
+		slap_mods_free(mods, 1);
+		return false;
+	}
+	rc = b2b_inner_modify(sweep->op, sweep->tenant, &name, csn ? csn->a_vals[0].bv_val : NULL,
+			      mods, false);
+	/* whoever was faster may have written something else */
 	if (rc != LDAP_SUCCESS && rc != LDAP_ASSERTION_FAILED)
 		Debug(LDAP_DEBUG_ANY, "b2b: task \"%s\": sponsors not written (%d)\n",
 		      e->e_nname.bv_val, rc);
-	if (rc != LDAP_SUCCESS)
-		/* whoever was faster may have written something else: look again */
-		for (size_t i = 0; i < count; i++)
-			b2b_sponsor_gone(sweep->tenant, &gone[i]->ndn);
+	return rc != LDAP_ASSERTION_FAILED;
 }
 
 /* --- all entries that name some people --- */
@@ -191,35 +206,48 @@ static char *make_filter(struct b2b_sweep *sweep, struct b2b_gone *const *gone, 
 	return filter;
 }
 
+static bool release_one(struct b2b_sweep *sweep, struct berval *ndn, struct b2b_gone *const *gone,
+			size_t count)
+{
+	Entry *e, *copy;
+	int rc = b2b_entry_read(sweep->op, sweep->tenant, ndn, &e);
+
+	if (!e)
+		return rc == LDAP_NO_SUCH_OBJECT;
+	copy = entry_dup(e);
+	b2b_entry_release(sweep->op, sweep->tenant, e);
+	bool done = release(sweep, copy, gone, count);
+	entry_free(copy);
+	return done;
+}
+
 static void release_all(struct b2b_sweep *sweep, struct b2b_gone *const *gone, size_t count)
 {
 	struct names names = { NULL };
 	BackendDB *be = sweep->tenant->be;
+	bool done = true;
 	char *filter;
 
 	if (!count)
 		return;
 	b2b_sweep_renew(sweep);
 	filter = make_filter(sweep, gone, count);
-	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 filter, note_name, &names);
+	for (int i = 0; done && !BER_BVISNULL(&be->be_nsuffix[i]); i++)
+		done = b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i],
+					LDAP_SCOPE_SUBTREE, filter, note_name,
+					&names) == LDAP_SUCCESS;
 	ch_free(filter);
 	while (names.list) {
 		struct b2b_gone *one = names.list;
-		Entry *e, *copy;
 
 		names.list = one->next;
 		b2b_sweep_renew(sweep);
-		e = slapd_shutdown ? NULL : b2b_entry_get(sweep->op, sweep->tenant, &one->ndn);
-		if (e) {
-			copy = entry_dup(e);
-			b2b_entry_release(sweep->op, sweep->tenant, e);
-			release(sweep, copy, gone, count);
-			entry_free(copy);
-		}
+		done = !b2b_sweep_must_end(sweep) && release_one(sweep, &one->ndn, gone, count) &&
+		       done;
 		ch_free(one);
 	}
+	for (size_t i = 0; !done && i < count; i++)
+		b2b_sponsor_gone(sweep->tenant, &gone[i]->ndn);
 }
 
 /* Takes the whole list, and looks who of them is still gone. */

@@ -88,15 +88,15 @@ static json_t *invitation_data(struct case_file *file)
 
 static int invite(struct case_file *file, Modifications **mods)
 {
+	if (!file->sweep->tenant->mint)
+		return LDAP_UNAVAILABLE; /* no ticket can be made now: later */
 	json_t *data = invitation_data(file);
 	struct b2b_notice notice = { .type = "invitation",
 				     .key = make_key(file, file->read.guest.invited_at),
 				     .to = &file->e->e_nname,
 				     .guest = &file->e->e_nname,
 				     .data = data };
-	int rc = file->sweep->tenant->mint
-			 ? b2b_outbox_put(file->sweep->op, file->sweep->tenant, &notice)
-			 : LDAP_SUCCESS;
+	int rc = b2b_outbox_put(file->sweep->op, file->sweep->tenant, &notice);
 
 	json_decref(data);
 	file->read.guest.invitation_sent = file->read.guest.invited_at;
@@ -197,8 +197,10 @@ static int ask(struct case_file *file, Modifications **mods)
 	time_t due = guest->review_due, moment = due ? due : last_word(guest);
 	int rc;
 
+	if (moment < guest->enabled_at)
+		moment = guest->enabled_at;
 	if (due <= file->sweep->now)
-		due = file->sweep->now + (time_t)days * 86400;
+		due = file->sweep->now + (time_t)(days ? days : 1) * 86400;
 	rc = report_gone(file, moment);
 	if (rc == LDAP_SUCCESS)
 		rc = tell_reviewers(file, "review", moment, due);
@@ -244,10 +246,13 @@ static int disable(struct case_file *file, const char *reason)
 	struct b2b_sweep *sweep = file->sweep;
 	struct b2b_guest *guest = &file->read.guest;
 	Modifications *mods = NULL;
-	json_t *data = json_pack("{s:s}", "reason", reason);
 	bool lapsed = !strcmp(reason, "review-lapsed");
+	json_t *data;
 	int rc;
 
+	if (!b2b_sweep_may_stop(sweep, 1))
+		return LDAP_BUSY;
+	data = json_pack("{s:s}", "reason", reason);
 	b2b_record_set(&mods, B2B_ATTR_ACCOUNT_ENABLED, "FALSE");
 	guest->delete_after = b2b_record_disable(sweep->policy, reason, sweep->now, &mods);
 	set_time(data, "deleteAfter", guest->delete_after);
@@ -257,9 +262,34 @@ static int disable(struct case_file *file, const char *reason)
 	json_decref(data);
 	guest->enabled = false;
 	rc = write_case(file, mods);
-	if (rc == LDAP_SUCCESS)
-		Debug(LDAP_DEBUG_STATS, "b2b: task guest=\"%s\" disabled reason=%s\n",
-		      file->e->e_nname.bv_val, reason);
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	b2b_sweep_stopped(sweep);
+	Debug(LDAP_DEBUG_STATS, "b2b: task guest=\"%s\" disabled reason=%s\n",
+	      file->e->e_nname.bv_val, reason);
+	return rc;
+}
+
+/* From here on nobody enables it again: who is restored has not lost its memberships meanwhile. */
+static int condemn(struct case_file *file, const char *reason)
+{
+	struct b2b_sweep *sweep = file->sweep;
+	struct b2b_guest *guest = &file->read.guest;
+	Modifications *mods = NULL;
+	int rc;
+
+	if (!guest->enabled && guest->delete_after == B2B_DELETING)
+		return LDAP_SUCCESS;
+	b2b_record_set(&mods, B2B_ATTR_ACCOUNT_ENABLED, "FALSE");
+	if (guest->enabled)
+		b2b_record_disable(sweep->policy, reason, sweep->now, &mods);
+	b2b_record_set_time(&mods, B2B_ATTR_DELETE_AFTER, B2B_DELETING);
+	guest->enabled = false;
+	guest->delete_after = B2B_DELETING;
+	rc = write_case(file, mods);
+	if (rc == LDAP_SUCCESS &&
+	    !b2b_record_read(sweep->op, sweep->tenant, &file->e->e_nname, &file->read))
+		return LDAP_NO_SUCH_OBJECT;
 	return rc;
 }
 
@@ -268,9 +298,17 @@ static int delete_guest(struct case_file *file, const char *reason)
 {
 	struct b2b_sweep *sweep = file->sweep;
 	struct b2b_name name = { file->e->e_name, file->e->e_nname };
-	json_t *data = json_pack("{s:s}", "reason", reason);
-	int rc = b2b_group_remove_all(sweep, &file->e->e_nname);
+	json_t *data;
+	int rc;
 
+	if (!b2b_sweep_may_stop(sweep, 1))
+		return LDAP_BUSY;
+	rc = condemn(file, reason);
+	if (rc != LDAP_SUCCESS)
+		return rc;
+	b2b_sweep_stopped(sweep);
+	data = json_pack("{s:s}", "reason", reason);
+	rc = b2b_group_remove_all(sweep, &file->e->e_nname);
 	if (rc == LDAP_SUCCESS)
 		b2b_outbox_tell(sweep->op, sweep->tenant, file->e, "deleted",
 				make_key(file, file->read.guest.created), data, false);

@@ -10,6 +10,7 @@ import pytest
 
 from lib import builders as b, cnconfig as c, mint as m, sasl, totp, ways
 from lib.conditional import container_ldif, policy
+from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
 from lib.slapd import poll
 from lib.tokens import HOSTILE, Signer
 
@@ -221,3 +222,47 @@ def test_asan__redemptions(server, fake_home):
             m.ask(server, guest=b.guest_dn(f"nobody{number}-{n}"))
         assert c.remove(server, c.KEEPER) == (0, "")
         assert c.add_keeper(server, olcB2bKeyFile=str(server.dir / "key.pem")) == (0, "")
+
+
+def test_asan__reviews(server):
+    """Set-up: guests in a nested group; reviewers that are there, gone, a group, the guests themselves.
+    Steps: reviews of two stages with each effect are started, answered, refused, reminded of, handed
+    on, closed, started again, deleted while open.  Expected: as above."""
+    reviews = Reviews(server)
+    server.load(REVIEW_LDIF)
+    names = [f"g{n}" for n in range(6)]
+    for name in names:
+        reviews.guest(name, f"manager: {b.guest_dn('nobody')}")
+    inner = reviews.group("inner", *map(b.guest_dn, names[3:]), b.member_dn("mia"))
+    outer = reviews.group("outer", *map(b.guest_dn, names[:3]), b.member_dn("mia"), inner,
+                          owner=b.member_dn("max"))
+    board = reviews.group("board", b.member_dn("zoe"), b.member_dn("mia"))
+    for lines in (["b2bReviewBy: {1}self"], ["b2bReviewScopeFilter: (x"],
+                  ["b2bReviewScopeFilter: (nosuch=x)"], ["b2bReviewBy: nosuch=x"]):
+        assert c.code_of(reviews.define, "bad", *lines)[0] in (19, 21)
+    for deny in ("remove", "disable", "delete"):
+        reviews.define(deny, f"b2bReviewBy: {{0}}{b.ROOTDN}", "b2bReviewBy: {1}manager",
+                       "b2bReviewBy: {0}owner", "b2bReviewBy: {0}self", f"b2bReviewBy: {{0}}{board}",
+                       f"b2bReviewFallback: {board}", f"b2bReviewScopeGroup: {outer}",
+                       "b2bReviewScopePartner: home", "b2bReviewScopeFilter: (!(uid=x*))",
+                       "b2bReviewRecurrence: days=10", "b2bReviewDuration: 3", "b2bReviewReminder: 1",
+                       f"b2bReviewOnDeny: {deny}", "b2bReviewDefault: Recommendation")
+        items = reviews.wait_state(deny, 1, 0, 20 * SLOW)
+        for number, item in enumerate(items.values()):
+            answer = [(ldap.MOD_REPLACE, "b2bReviewDecision", [(b"Deny", b"Approve")[number % 2]]),
+                      (ldap.MOD_REPLACE, "b2bReviewJustification", [b"because"])]
+            reviews.root.modify_s(item["dn"], answer)
+            assert c.code_of(reviews.root.modify_s, item["dn"], answer[:1] + [
+                (ldap.MOD_REPLACE, "b2bReviewJustification", [b" "])])[0] in (0, 19)
+            assert c.code_of(reviews.root.modify_s, item["dn"],
+                             [(ldap.MOD_ADD, "cn", [b"x"])])[0] == 19
+        reviews.ends_in(deny, 1)
+        reviews.settle(deny)
+        reviews.end_stage(deny)
+        reviews.wait_state(deny, 1, 1, 20 * SLOW)
+        reviews.end_stage(deny)
+        reviews.wait_state(deny, 1, None, 20 * SLOW)
+        reviews.set(definition_dn(deny), (ldap.MOD_REPLACE, "b2bReviewStart", [b"20200101000000Z"]),
+                    (ldap.MOD_REPLACE, "b2bReviewOpened", [b"20200101000000Z"]))
+        reviews.wait_state(deny, 2, 0, 20 * SLOW)
+        reviews.root.delete_s(definition_dn(deny))

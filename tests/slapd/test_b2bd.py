@@ -339,6 +339,20 @@ def test_b2bd__server_without_syncprov(make_server, mail):
     assert len(mail.mails) == 1
 
 
+def test_b2bd__more_than_it_may_see_at_once(make_server, mail):
+    """Set-up: the account may be shown five entries; thirteen notices stand there.  Steps: b2bd
+    starts; one more comes.  Expected: all are sent, each once, and the log speaks of limits."""
+    limits = f'limits dn.exact="{daemon.ACCOUNT}" size=5\n'
+    server = make_server(b.tenant_server, **daemon.conf(database=f"{limits}overlay syncprov\n"))
+    server.load(daemon.account() + daemon.container("outbox"))
+    dns = [notice(server) for _ in range(13)]
+    with B2bd(server, mail) as bd:
+        gone(server, *dns)
+        gone(server, notice(server))
+        bd.wait_log("more than this account may see")
+    assert len(mail.mails) == 14 == len(set(ids(mail.mails)))
+
+
 # --- one round ---
 
 def test_b2bd__once(server, mail):

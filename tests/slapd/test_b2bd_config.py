@@ -186,6 +186,8 @@ def test_config__bad_line(bd, line, words):
     ({"from": "A <a@b.example"}, "from: "), ({"domain": "a b"}, "domain: "),
     ({"smtp_url": "http://127.0.0.1"}, "smtp-url: "), ({"smtp_url": "mail.example"}, "smtp-url: "),
     ({"smtp_url": "smtp://user:pw@127.0.0.1"}, "smtp-url: "),
+    ({"smtp_url": "smtp://127.0.0.1/name"}, "smtp-url: "),
+    ({"smtp_url": "smtp://127.0.0.1?x"}, "smtp-url: "),
     ({"uri": "ldap://directory.example"}, 'starttls yes'), ({"uri": "http://x"}, "uri: "),
     ({"request_hook": "http://hook.example/"}, "request-hook: "),
     ({"request_hook": "https://me:pw@hook.example/"}, "request-hook: "),

@@ -164,7 +164,13 @@ def test_exop__which_tenant(make_server):
     elsewhere = server.config()
     assert life.invite(here, "a@home.example")["dn"].endswith(b.GUESTS)
     assert life.invite(there, "a@home.example")["dn"].endswith(f"ou=guests,{other}")
-    assert life.uninvited(here, "b@home.example", suffix=other)[0] == 50
+    mia = server.conn(b.member_dn("mia"), "mia-pw")
+    there.modify_s(f"cn=b2b,{other}", [(ldap.MOD_REPLACE, "b2bAllowInvitesFrom", b"members"),
+                                       (ldap.MOD_REPLACE, "b2bSelfService", b"members")])
+    for connection in (here, mia):
+        assert life.uninvited(connection, "b@home.example", suffix=other)[0] == 50
+        assert life.refusal(connection, life.REQUEST,
+                            {"mail": "b@home.example", "suffix": other})[0] == 50
     assert life.uninvited(elsewhere, "b@home.example") == \
         (53, "b2b: suffix: it must be said which tenant")
     assert life.refusal(server.conn(), life.REQUEST, {"mail": "b@home.example"}) == \

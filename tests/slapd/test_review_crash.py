@@ -33,7 +33,7 @@ class Mortal(Reviews):
 
     def kill(self):
         """In a moment that is different each time; and up again."""
-        time.sleep(self.random.uniform(0, 0.08))
+        time.sleep(self.random.uniform(0, 0.06))
         self.server.kill()
         self.killed += 1
         self.server.start()
@@ -41,9 +41,9 @@ class Mortal(Reviews):
 
     def kill_while(self, condition):
         for _ in range(KILLS):
+            self.kill()
             if not condition():
                 return
-            self.kill()
 
 
 @pytest.fixture(params=range(3))

@@ -293,6 +293,109 @@ START_TEST(test_review_conclude__cases)
 }
 END_TEST
 
+/* --- entries --- */
+
+START_TEST(test_review_state_read__cases)
+{
+	struct test_entry entry;
+	struct b2b_source source = test_source(&entry, "cn=r",
+					       "b2bReviewInstance: 7\n"
+					       "b2bReviewOpened: 19700101000010Z\n"
+					       "b2bReviewCloses: 19700101000020Z\n"
+					       "b2bReviewReminded: 19700101000015Z\n"
+					       "createTimestamp: 19700101000005Z\n"
+					       "b2bReviewStage: 2");
+	struct b2b_review_state state;
+
+	b2b_review_state_read(&source, &state);
+	ck_assert_uint_eq(state.instance, 7);
+	ck_assert(state.opened == 10 && state.closes == 20 && state.reminded == 15);
+	ck_assert(state.created == 5 && state.open && state.stage == 2 && !state.failed);
+	source = test_source(&entry, "cn=r", "b2bReviewItemError: 3 failed\nb2bReviewStage: 3");
+	b2b_review_state_read(&source, &state);
+	ck_assert(state.failed && !state.open && state.instance == 0 && state.closes == 0);
+}
+END_TEST
+
+START_TEST(test_review_item_read__cases)
+{
+	static const struct {
+		const char *lines;
+		unsigned instance;
+		const char *uuid;
+		unsigned stage;
+		enum b2b_item_state state;
+		enum b2b_review decision, recommendation;
+	} cases[] = {
+		{ "cn: 12-ab-cd\nb2bReviewStage: 1\nb2bReviewItemState: answered\n"
+		  "b2bReviewDecision: approve\nb2bReviewRecommendation: Deny",
+		  12, "ab-cd", 1, B2B_ITEM_ANSWERED, B2B_REVIEW_APPROVED, B2B_REVIEW_DENIED },
+		{ "cn: 1-x\nb2bReviewItemState: applied\nb2bReviewDecision: DENY", 1, "x", 0,
+		  B2B_ITEM_APPLIED, B2B_REVIEW_DENIED, B2B_REVIEW_UNDECIDED },
+		{ "cn: 1-x\nb2bReviewItemState: failed\nb2bReviewDecision: DontKnow\n"
+		  "b2bReviewRecommendation: Approve",
+		  1, "x", 0, B2B_ITEM_FAILED, B2B_REVIEW_UNDECIDED, B2B_REVIEW_APPROVED },
+		/* nothing that cannot be read is an approval, or has an instance */
+		{ "cn: 0-x\nb2bReviewDecision: Approved", 0, "x", 0, B2B_ITEM_ASKED,
+		  B2B_REVIEW_UNDECIDED, B2B_REVIEW_UNDECIDED },
+		{ "cn: 01-x", 0, "x", 0, B2B_ITEM_ASKED, 0, 0 },
+		{ "cn: x\nb2bReviewStage: 3", 0, "", 0, B2B_ITEM_ASKED, 0, 0 },
+		{ "cn: -x", 0, "x", 0, B2B_ITEM_ASKED, 0, 0 },
+		{ "cn: 1\nb2bReviewDecision: Approve\nb2bReviewDecision: Deny", 0, "", 0,
+		  B2B_ITEM_ASKED, 0, 0 },
+		{ "", 0, "", 0, B2B_ITEM_ASKED, 0, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_entry entry;
+		struct b2b_source source = test_source(&entry, "cn=i", cases[i].lines);
+		struct b2b_review_item item;
+
+		b2b_review_item_read(&source, &item);
+		ck_assert_msg(item.instance == cases[i].instance, "%zu", i);
+		ck_assert_msg(b2b_str_equal(item.uuid, b2b_str_of(cases[i].uuid)), "%zu", i);
+		ck_assert_msg(item.stage == cases[i].stage, "%zu", i);
+		ck_assert_msg(item.state == cases[i].state, "%zu", i);
+		ck_assert_msg(item.decision == cases[i].decision, "%zu", i);
+		ck_assert_msg(item.recommendation == cases[i].recommendation, "%zu", i);
+	}
+}
+END_TEST
+
+START_TEST(test_review_item_conclude__stages)
+{
+	const struct b2b_review_policy policy = { .stage_count = 3 };
+	const struct b2b_review_state last = { .open = true, .stage = 2 };
+
+	for (unsigned stage = 0; stage < 3; stage++) {
+		struct b2b_review_item item = { .stage = stage, .decision = B2B_REVIEW_APPROVED };
+
+		ck_assert_int_eq(b2b_review_item_conclude(&policy, &last, &item),
+				 stage == 2 ? B2B_REVIEW_APPROVED : B2B_REVIEW_DENIED);
+		item.decision = B2B_REVIEW_DENIED;
+		ck_assert_int_eq(b2b_review_item_conclude(&policy, &last, &item),
+				 B2B_REVIEW_DENIED);
+	}
+}
+END_TEST
+
+START_TEST(test_review_next_due__failures)
+{
+	const struct b2b_review_policy policy = { .unit = B2B_EVERY_DAYS, .every = 10, .start = 1 };
+	struct b2b_review_state state = {
+		.instance = 1, .opened = 1, .closes = 5 * DAY, .failed = true
+	};
+
+	ck_assert_int_eq(b2b_review_next_due(&policy, &state, 5 * DAY), 5 * DAY + 3600);
+	ck_assert_int_eq(b2b_review_next_due(&policy, &state, 5 * DAY + 22 * 3600),
+			 5 * DAY + 23 * 3600);
+	ck_assert_int_eq(b2b_review_next_due(&policy, &state, 5 * DAY + 23 * 3600),
+			 10 * DAY + 3600);
+	state.failed = false;
+	ck_assert_int_eq(b2b_review_next_due(&policy, &state, 5 * DAY), 10 * DAY + 3600);
+}
+END_TEST
+
 START_TEST(test_review_is_blank__cases)
 {
 	static const struct {
@@ -340,6 +443,10 @@ int main(void)
 	tcase_add_test(tcase, test_review_next_due__not_open);
 	tcase_add_test(tcase, test_review_recommend__cases);
 	tcase_add_test(tcase, test_review_conclude__cases);
+	tcase_add_test(tcase, test_review_state_read__cases);
+	tcase_add_test(tcase, test_review_item_read__cases);
+	tcase_add_test(tcase, test_review_item_conclude__stages);
+	tcase_add_test(tcase, test_review_next_due__failures);
 	tcase_add_test(tcase, test_review_is_blank__cases);
 	suite_add_tcase(suite, tcase);
 	return test_run(suite);

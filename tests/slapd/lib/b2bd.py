@@ -150,7 +150,7 @@ class B2bd:
 
     def _env(self):
         env = client_env(self.env)
-        env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+        env.setdefault("ASAN_OPTIONS", os.environ.get("B2B_BD_ASAN", "detect_leaks=0"))
         return env
 
     # Life

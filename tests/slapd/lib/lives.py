@@ -1,0 +1,178 @@
+"""Guests whose time comes, as the tests of the task play them: accepted and pending guests, projects,
+applications, sponsors, and moments that are moved back with the relax control instead of being waited
+for."""
+
+import contextlib
+import time
+
+import ldap
+
+from . import builders, life
+from .builders import BASE, PEOPLE, guest_dn, guest_ldif, member_dn
+from .records import DAY, HOUR, RELAX, add_entry, ahead, replace
+from .review import ACCESS, LDIF, Reviews, group_dn
+from .slapd import poll
+
+PAST, SOON, FUTURE = ahead(-2 * HOUR), ahead(2 * HOUR), ahead(400 * DAY)
+NOBODY = f"cn=nobody,{BASE}"
+QUIET = 1.3  # seconds in which a task that sweeps each second has run
+
+
+def app_dn(name):
+    return f"cn={name},cn=applications,{BASE}"
+
+
+def expired(names, *lines):
+    """Guests that the task disables at once."""
+    return "".join(guest_ldif(name, lines="\n".join((f"b2bValidUntil: {PAST}", *lines)))
+                   for name in names)
+
+
+def named(prefix, count):
+    return [f"{prefix}{n}" for n in range(count)]
+
+
+class Lives(Reviews):
+    """One server and its rootdn."""
+
+    def __init__(self, server):
+        super().__init__(server)
+        self.counter, self.interval = 0, 0
+
+    # Entries
+
+    def guest(self, name, *lines, **options):
+        """Accepted, enabled and mia's, unless lines say otherwise; of what is absent the server gives
+        the defaults."""
+        text = "\n".join(lines)
+        for line in ("b2bUserState: Accepted", f"b2bSponsor: {member_dn('mia')}"):
+            if line.split(":")[0] + ":" not in text:
+                text += f"\n{line}"
+        ldif = guest_ldif(name, lines=text, **options)
+        if "b2bAccountEnabled:" in text:
+            ldif = ldif.replace("b2bAccountEnabled: TRUE\n", "", 1)
+        add_entry(self.root, ldif, relax=True)
+        return guest_dn(name)
+
+    def new(self, *lines, **options):
+        """The name of an accepted guest that no other test has, of which nothing is due."""
+        self.counter += 1
+        name = f"n{self.counter}"
+        if not any(line.startswith("b2bValidUntil") for line in lines):
+            lines = (*lines, f"b2bValidUntil: {FUTURE}")
+        self.guest(name, *lines, **options)
+        return name
+
+    def people(self, *names):
+        self.server.load(builders.people_ldif(names, PEOPLE))
+
+    def project(self, name, *members, until=None, classes=("groupOfNames", "b2bCollaboration"),
+                attribute="member", lines=()):
+        """A group that is a project; members are DNs."""
+        text = "".join(f"objectClass: {each}\n" for each in classes)
+        text += "".join(f"{attribute}: {dn}\n" for dn in members)
+        text += f"b2bValidUntil: {until}\n" if until else ""
+        add_entry(self.root, f"dn: {group_dn(name)}\ncn: {name}\n{text}" + "\n".join(lines))
+        return group_dn(name)
+
+    def app(self, name, *assignees):
+        self.server.load(builders.app_ldif(name, "b2bAppAssignmentRequired: TRUE\n" + "\n".join(
+            f"b2bAppAssignee: {dn}" for dn in assignees)))
+        return app_dn(name)
+
+    def settings(self, text):
+        life.settings(self.server, text)
+
+    # What is there
+
+    def get(self, name):
+        """A guest's entry, or None."""
+        return self.entry(guest_dn(name))
+
+    def tenant(self):
+        return self.entry(BASE)
+
+    def is_on(self, name):
+        return self.get(name)["b2bAccountEnabled"] == ["TRUE"]
+
+    def on(self):
+        """Names of the guests that are enabled."""
+        return {dn.split(",")[0][4:] for dn in self.below(
+            builders.GUESTS, "(&(objectClass=b2bGuest)(b2bAccountEnabled=TRUE))")}
+
+    def mails(self, kind, guest=None):
+        """[(local part of the address, data)] of the notices of a kind, about a guest."""
+        return [(to.split("@")[0], data) for to, data in self.notices(kind)
+                if guest is None or data.get("guestMail", "").split("@")[0] == guest]
+
+    def told(self, kind, guest=None):
+        """Who was told, by the local part of the address."""
+        return sorted(to for to, _ in self.mails(kind, guest))
+
+    # Waiting
+
+    def wait(self, condition, what, secs=15):
+        return poll(condition, secs, what)
+
+    def wait_off(self, name, reason=None):
+        self.wait(lambda: not self.is_on(name), f"{name} is disabled")
+        entry = self.get(name)
+        assert reason is None or entry["b2bDisabledReason"] == [reason], entry
+        return entry
+
+    def wait_gone(self, name):
+        self.wait(lambda: self.get(name) is None, f"{name} is deleted")
+
+    def wait_entry(self, name, condition, what="as wanted"):
+        def look():
+            entry = self.get(name)
+            return entry if entry and condition(entry) else None
+        return self.wait(look, f"guest {name} {what}")
+
+    @contextlib.contextmanager
+    def quiet(self, *dns, secs=QUIET):
+        """While sweeps go by, nothing of these entries changes."""
+        before = [self.entry(dn) for dn in dns]
+        yield
+        end = time.monotonic() + secs
+        while time.monotonic() < end:
+            assert [self.entry(dn) for dn in dns] == before
+            time.sleep(0.1)
+
+    def sweep(self):
+        """Runs the task of a server that does not sweep by itself, once."""
+        self.interval = 7200 if self.interval == 3600 else 3600
+        config = self.server.config()
+        dn = next(dn for dn, _ in config.search_s("cn=config", ldap.SCOPE_SUBTREE,
+                                                  "(objectClass=olcB2bConfig)", ["1.1"]))
+        config.modify_s(dn, [replace("olcB2bSweepInterval", str(self.interval))])
+        config.unbind_ext_s()
+
+    def swept(self):
+        """A sweep has begun and ended since: a guest of its own that expired is off."""
+        self.counter += 1
+        name = f"swept{self.counter}"
+        self.server.load(expired([name]))
+        self.wait_off(name)
+        return name
+
+    # Time
+
+    def past(self, name, attribute, when=PAST):
+        """A moment of a guest is over."""
+        self.set(guest_dn(name), replace(attribute, when))
+
+    def bound(self, name, password=None):
+        return self.server.conn(member_dn(name), password or f"{name}-pw")
+
+
+def lives_server(make_server, **options):
+    """A server that sweeps each second, as Lives; with key=True it signs tickets."""
+    data = LDIF + options.pop("data", "")
+    builder = life.signing_server if options.pop("key", False) else builders.tenant_server
+    options.setdefault("access", ACCESS)
+    return Lives(make_server(builder, sweep=options.pop("sweep", 1), data=data, **options))
+
+
+__all__ = ["ACCESS", "DAY", "FUTURE", "HOUR", "LDIF", "Lives", "NOBODY", "PAST", "QUIET", "RELAX",
+           "SOON", "app_dn", "expired", "group_dn", "lives_server", "named"]
