@@ -29,7 +29,9 @@ static bool search(Operation *op, struct b2b_tenant *tenant, const char *filter,
 	struct found found = { .op = op };
 
 	for (int i = 0; !BER_BVISNULL(&tenant->be->be_nsuffix[i]); i++)
-		b2b_inner_search(op, tenant, &tenant->be->be_nsuffix[i], LDAP_SCOPE_SUBTREE, filter,
+		b2b_inner_search(op, tenant,
+				 &(struct b2b_where){ &tenant->be->be_nsuffix[i],
+						      LDAP_SCOPE_SUBTREE, filter },
 				 note_guest, &found);
 	*ndn_r = found.ndn;
 	return found.count == 1;

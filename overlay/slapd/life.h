@@ -33,8 +33,13 @@ int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_
 /* found is called for each entry (borrowed, with all its attributes); false stops.  It must not
  * write: collect what is to be done, then do it. */
 typedef bool b2b_inner_found(void *ctx, Entry *e);
-int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berval *base_ndn,
-		     int scope, const char *filter, b2b_inner_found *found, void *ctx);
+struct b2b_where {
+	const struct berval *base_ndn;
+	int scope;
+	const char *filter;
+};
+int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_where *where,
+		     b2b_inner_found *found, void *ctx);
 /* Appends text to a filter, escaped (RFC 4515, 3); in op's memory. */
 char *b2b_inner_escape(Operation *op, const struct berval *value);
 
@@ -83,9 +88,10 @@ struct b2b_notice {
  * is logged.  To what data says it adds: tenant (its name), base (normalised DN of the tenant entry),
  * guestName, guestMail. */
 int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_notice *notice);
-/* One for each of the guest's sponsors; mail too for the guest itself where to_guest. */
-void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest, const char *type,
-		     const char *key, json_t *data, bool to_guest);
+/* The same for each of the guest's sponsors, and for the guest itself where to_guest; about says type,
+ * key and data.  guest is a copy. */
+void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest,
+		     const struct b2b_notice *about, bool to_guest);
 
 /* Write rules for what stands in cn=outbox, cn=requests and below definitions of cn=reviews.  before
  * is NULL for an add, after for a delete; in an add after may be added to, in a modify mods may be

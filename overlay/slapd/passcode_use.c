@@ -80,12 +80,12 @@ static bool is_right(struct b2b_tenant *tenant, const struct state *state, struc
 	return right;
 }
 
+/* Its time stays: by it the mail daemon, which may mail the code again, knows that it was there. */
 static Modifications *take_away(void)
 {
 	Modifications *mods = NULL;
 
 	b2b_record_set(&mods, B2B_ATTR_PASSCODE_HASH, NULL);
-	b2b_record_set(&mods, B2B_ATTR_PASSCODE_UNTIL, NULL);
 	b2b_record_set(&mods, B2B_ATTR_PASSCODE_TRIES, NULL);
 	return mods;
 }

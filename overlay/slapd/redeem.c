@@ -173,7 +173,9 @@ static void tell_sponsors(struct redemption *r, Entry *guest)
 			     now))
 		return;
 	data = json_pack("{s:s, s:s}", "person", who.s, "personTenant", r->bearer.tenant_id.s);
-	b2b_outbox_tell(r->op, tenant, guest, "wrong-person", key, data, false);
+	b2b_outbox_tell(r->op, tenant, guest,
+			&(struct b2b_notice){ .type = "wrong-person", .key = key, .data = data },
+			false);
 	json_decref(data);
 }
 

@@ -111,7 +111,7 @@ def test_passcode__asked_and_used(server, by):
     assert guest.bind(right) == (0, "")
     assert guest.state("b2bUserState") == ["Accepted"]
     assert guest.state("b2bHomeSubject") == [guest.mail]
-    assert not guest.has_hash() and not guest.state("b2bPasscodeUntil")
+    assert not guest.has_hash() and not guest.state("b2bPasscodeTries")
     assert guest.bind(right) == OUT
 
 
