@@ -223,8 +223,8 @@ def test_b2bd__mail_without_an_answer(server, mail, how):
 
 
 def test_b2bd__mail_server_down(server, mail, bd):
-    """Set-up: the mail server is down.  Steps: twenty notices; it comes back.  Expected: while it is
-    down most are not even tried; then all are sent, each once."""
+    """Set-up: the mail server is down.  Steps: twenty notices; it comes back.  Expected: while it
+    is down most are not even tried; then all are sent, each once."""
     mail.stop()
     dns = [notice(server) for _ in range(20)]
     bd.wait_log("put off")
