@@ -43,7 +43,8 @@ Entry *b2b_entry_new(const struct berval *dn, const struct berval *ndn, const ch
 /* "cn=<name>,<parent>", name escaped (RFC 4514); in op's memory. */
 struct b2b_name b2b_entry_name(Operation *op, const char *rdn_attr, const char *name,
 			       const struct b2b_name *parent);
-void b2b_entry_put(Entry *e, const char *attribute, const char *value); /* NULL or "": nothing */
+/* NULL or "", and what stands there already: nothing */
+void b2b_entry_put(Entry *e, const char *attribute, const char *value);
 void b2b_entry_put_time(Entry *e, const char *attribute, time_t when);
 /* First value of an attribute that need not be ours (mail, displayName, ...): a copy in op's
  * memory, or NULL. */
