@@ -219,9 +219,6 @@ int b2b_invite_operational(Operation *op, SlapReply *rs);
 /* Notes that who is bound to come under this name asks for a code; nothing is told, and nothing is
  * done in the caller's time. */
 void b2b_passcode_ask(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
-/* Uses a code up if it is right, counts it if not. */
-bool b2b_passcode_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		      struct b2b_str code);
 /* Notes a sign-in, once a day at most (b2bLastSignIn). */
 void b2b_admission_note(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 			time_t last_sign_in);
