@@ -16,7 +16,7 @@ _count = itertools.count()
 MIA = b.member_dn("mia")
 PROVIDES = "index entryCSN,entryUUID eq\noverlay syncprov\n"
 WORLD = (b.partner_ldif("home", lines="b2bTenantDomain: home.example\nb2bIdp: passcode")
-         + b.app_ldif("wiki"))
+         + b.partner_ldif("words", "ldaps://home.words.example") + b.app_ldif("wiki"))
 TENANT = "b2bSelfService: anonymous\nb2bAllowInvitesFrom: members"
 
 
@@ -99,3 +99,15 @@ def test_passcode_to_old_address(post):
             return [code for each in mail.mails if each.to == [f"{name}@home.example"]
                     for code in re.findall(r"^ +(\d{8})$", each.text, re.M)]
         assert bind(poll(codes, 20, "the code to the old address")[0]) == (49, "")
+
+
+def test_passcode_of_taken_subject(post):
+    """Set-up: a provider names one of its people, who became a guest, by the address of a guest who
+    comes by codes.  Steps: that one asks for a code by its address.  Expected: it is mailed: subjects
+    are addresses where codes go to them, and nowhere else."""
+    name, other = f"x{next(_count)}", f"x{next(_count)}"
+    post.load(b.guest_ldif(name, subject="")
+              + b.guest_ldif(other, "words", subject=f"{name}@home.example"))
+    connection = m.connect(post)
+    assert life.request(connection, life.PASSCODE, {"mail": f"{name}@home.example"}) == {}
+    life.wait_notices(post, "passcode", f"{name}@home.example")
