@@ -104,6 +104,9 @@ bool b2b_life_hurries(Entry *e);
 
 struct b2b_sweep;
 
+/* assign.c: assignments of a guest follow op, which deleted it or gave it another name. */
+void b2b_assign_follow(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
+
 /* sponsor.c */
 /* Notes that a person was deleted or locked; the next sweep looks whose sponsor it was. */
 void b2b_sponsor_gone(struct b2b_tenant *tenant, const struct berval *ndn);

@@ -111,3 +111,33 @@ def test_passcode_of_taken_subject(post):
     connection = m.connect(post)
     assert life.request(connection, life.PASSCODE, {"mail": f"{name}@home.example"}) == {}
     life.wait_notices(post, "passcode", f"{name}@home.example")
+
+
+# --- names that are used again ---
+
+def test_assigned_before(post):
+    """Steps: a guest who was assigned to an application is deleted; somebody is invited who gets the
+    same name.  Expected: the application is not among what the new one may use."""
+    root, address = post.root(), mail()
+    dn = life.invite(root, address, applications=["wiki"])["dn"]
+    assert assignees(post) == [dn]
+    root.delete_s(dn)
+    assert life.invite(root, address)["dn"] == dn
+    assert assignees(post) == []
+    root.delete_s(dn)
+
+
+def test_assigned_and_renamed(post):
+    """Steps: a guest who was assigned to an application is renamed.  Expected: it stays assigned,
+    by the name that it has now alone."""
+    root, address, name = post.root(), mail(), f"x{next(_count)}"
+    dn = life.invite(root, address, applications=["wiki"])["dn"]
+    root.rename_s(dn, f"uid={name}")
+    assert assignees(post) == [b.guest_dn(name)]
+    root.delete_s(b.guest_dn(name))
+    assert assignees(post) == []
+
+
+def assignees(server):
+    found = server.entry(f"cn=wiki,cn=applications,{b.BASE}").get("b2bAppAssignee", [])
+    return [dn.lower() for dn in found]
