@@ -13,6 +13,7 @@ struct write {
 	struct berval policy; /* policy entry to read again; BVNULL: none */
 	struct berval guest;  /* guest whose b2bNextDue to look at again; BVNULL: none */
 	struct berval person; /* who may have gone; BVNULL: nobody */
+	struct berval left;   /* guest that is gone and may have left memberships; BVNULL: none */
 	bool guests;          /* a guest was made, changed or removed */
 	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
@@ -61,6 +62,8 @@ static int write_done(Operation *op, SlapReply *rs)
 		settle(op, write->tenant, &write->guest);
 	if (!BER_BVISNULL(&write->person))
 		b2b_sponsor_gone(write->tenant, &write->person);
+	if (!BER_BVISNULL(&write->left))
+		b2b_leave_note(write->tenant, &write->left);
 	if (write->wake)
 		b2b_task_wake(write->tenant);
 	return SLAP_CB_CONTINUE;
@@ -475,6 +478,11 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 		follow_policy(op, write);
 	else
 		ber_dupbv_x(&write->person, &op->o_req_ndn, op->o_tmpmemctx);
+	/* the task has seen to it, but where there are other servers not for good */
+	if (guest && (!b2b_inner_is(op) || SLAP_SHADOW(tenant->be))) {
+		ber_dupbv_x(&write->left, &op->o_req_ndn, op->o_tmpmemctx);
+		write->wake = !is_trusted(op);
+	}
 	return SLAP_CB_CONTINUE;
 }
 
