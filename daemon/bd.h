@@ -88,9 +88,10 @@ struct bd_change {
 	struct b2b_str value; /* s NULL: no value */
 };
 #define BD_CHANGES_MAX 8
-/* relax: with the control that lets the server's own attributes be written. */
+/* only_if: NULL; or a filter of the entries that are changed (assertionFailed else), with the control
+ * that lets the server's own attributes be written. */
 int bd_link_modify(struct bd_link *link, const char *dn, const struct bd_change *changes,
-		   size_t count, bool relax);
+		   size_t count, const char *only_if);
 int bd_link_delete(struct bd_link *link, const char *dn);
 /* *entry_r: the caller frees with ldap_msgfree; NULL unless LDAP_SUCCESS. */
 int bd_link_read(struct bd_link *link, const char *dn, char **attributes, LDAPMessage **entry_r);

@@ -59,12 +59,29 @@ static enum bd_fate make_ticket(struct bd *bd, const struct bd_notice *notice,
 	return facts->url.failed ? BD_UNCLEAR : BD_DONE;
 }
 
-/* The same notice has the same code, however often it is sent. */
+/* What may not be seen is not compared either: then slapd says that a condition does not hold. */
+static bool may_see_until(struct bd *bd, const char *guest)
+{
+	char *attributes[] = { "b2bPasscodeUntil", NULL };
+	struct berval **values = NULL;
+	LDAPMessage *entry;
+
+	if (bd_link_read(&bd->link, guest, attributes, &entry) == LDAP_SUCCESS)
+		values = ldap_get_values_len(bd->link.ld, ldap_first_entry(bd->link.ld, entry),
+					     attributes[0]);
+	ldap_msgfree(entry);
+	ldap_value_free_len(values);
+	return values != NULL;
+}
+
+/* The same notice has the same code, however often it is sent; it is stored once, or a code that was
+ * used would be good again by a mail that is sent again.  The time that stands with it, and stays there,
+ * tells: it follows from the notice, and a later one's is later. */
 static enum bd_fate store_hash(struct bd *bd, const struct bd_notice *notice, const char *code_text,
 			       struct b2b_error *error)
 {
 	uint8_t hash[B2B_PASSCODE_HASH];
-	char until[B2B_TIME_SIZE];
+	char until[B2B_TIME_SIZE], not_yet[sizeof "(!(b2bPasscodeUntil>=))" + B2B_TIME_SIZE];
 	struct bd_change changes[] = {
 		{ LDAP_MOD_REPLACE, "b2bPasscodeHash", { (char *)hash, sizeof hash } },
 		{ LDAP_MOD_REPLACE, "b2bPasscodeUntil", { until, 0 } },
@@ -72,15 +89,17 @@ static enum bd_fate store_hash(struct bd *bd, const struct bd_notice *notice, co
 	};
 	int code;
 
-	if (b2b_passcode_hash(bd->mint, member(notice, "uuid"), b2b_str_of(code_text), hash) !=
-	    B2B_OK) {
-		b2b_error_set(error, "b2bNoticeData: uuid is none");
+	if (b2b_passcode_hash(bd->mint, member(notice, "uuid"), b2b_str_of(notice->to),
+			      b2b_str_of(code_text), hash) != B2B_OK) {
+		b2b_error_set(error, "b2bNoticeData: uuid is none, or b2bNoticeTo no address");
 		return BD_REFUSED;
 	}
-	b2b_time_format(time(NULL) + B2B_PASSCODE_SECS, until);
+	b2b_time_format(notice->created + B2B_PASSCODE_SECS, until);
 	changes[1].value.len = strlen(until);
-	code = bd_link_modify(&bd->link, notice->guest, changes, 3, true);
-	if (code == LDAP_SUCCESS)
+	snprintf(not_yet, sizeof not_yet, "(!(b2bPasscodeUntil>=%s))", until);
+	code = bd_link_modify(&bd->link, notice->guest, changes, 3, not_yet);
+	if (code == LDAP_SUCCESS ||
+	    (code == LDAP_ASSERTION_FAILED && may_see_until(bd, notice->guest)))
 		return BD_DONE;
 	b2b_error_set(error, "the code cannot be stored in \"%s\": %s", notice->guest,
 		      bd_link_text(&bd->link, code));

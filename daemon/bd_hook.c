@@ -130,7 +130,7 @@ static void write_state(struct bd *bd, struct bd_item *item, const struct verdic
 		{ LDAP_MOD_ADD, "b2bRequestState", b2b_str_of(verdict->state) },
 		{ LDAP_MOD_REPLACE, "b2bRequestAnswer", { message->s, message->len } },
 	};
-	int code = bd_link_modify(&bd->link, item->dn, changes, message->len > 0 ? 3 : 2, false);
+	int code = bd_link_modify(&bd->link, item->dn, changes, message->len > 0 ? 3 : 2, NULL);
 
 	if (code == LDAP_SUCCESS)
 		bd_log(LOG_INFO, "request=\"%s\" state=%s", item->dn, verdict->state);

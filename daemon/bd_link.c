@@ -137,12 +137,13 @@ bool bd_link_up(struct bd_link *link)
 }
 
 int bd_link_modify(struct bd_link *link, const char *dn, const struct bd_change *changes,
-		   size_t count, bool relax)
+		   size_t count, const char *only_if)
 {
 	LDAPControl relaxed = { .ldctl_oid = LDAP_CONTROL_RELAX, .ldctl_iscritical = 1 };
-	LDAPControl *controls[] = { relax ? &relaxed : NULL, NULL };
+	LDAPControl *controls[] = { only_if ? &relaxed : NULL, NULL, NULL };
 	struct berval values[BD_CHANGES_MAX], *lists[BD_CHANGES_MAX][2];
 	LDAPMod mods[BD_CHANGES_MAX], *list[BD_CHANGES_MAX + 1] = { NULL };
+	int code;
 
 	for (size_t i = 0; i < count && i < BD_CHANGES_MAX; i++) {
 		values[i].bv_val = (char *)changes[i].value.s;
@@ -154,7 +155,14 @@ int bd_link_modify(struct bd_link *link, const char *dn, const struct bd_change 
 		mods[i].mod_bvalues = changes[i].value.s ? lists[i] : NULL;
 		list[i] = &mods[i];
 	}
-	return !link->ld ? LDAP_SERVER_DOWN : ldap_modify_ext_s(link->ld, dn, list, controls, NULL);
+	if (!link->ld)
+		return LDAP_SERVER_DOWN;
+	if (only_if && (code = ldap_create_assertion_control(link->ld, (char *)only_if, 1,
+							     &controls[1])) != LDAP_SUCCESS)
+		return code;
+	code = ldap_modify_ext_s(link->ld, dn, list, controls, NULL);
+	ldap_control_free(controls[1]);
+	return code;
 }
 
 int bd_link_delete(struct bd_link *link, const char *dn)

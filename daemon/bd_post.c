@@ -60,7 +60,7 @@ static void put_off(struct bd *bd, struct bd_item *item, const struct bd_notice 
 		changes[count++] = (struct bd_change){ LDAP_MOD_REPLACE, "b2bNoticeState",
 						       b2b_str_of("failed") };
 	}
-	code = bd_link_modify(&bd->link, item->dn, changes, count, false);
+	code = bd_link_modify(&bd->link, item->dn, changes, count, NULL);
 	if (code == LDAP_SUCCESS) {
 		bd->fails++;
 		item->fruitless = 0;

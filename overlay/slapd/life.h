@@ -33,8 +33,13 @@ int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_
 /* found is called for each entry (borrowed, with all its attributes); false stops.  It must not
  * write: collect what is to be done, then do it. */
 typedef bool b2b_inner_found(void *ctx, Entry *e);
-int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berval *base_ndn,
-		     int scope, const char *filter, b2b_inner_found *found, void *ctx);
+struct b2b_where {
+	const struct berval *base_ndn;
+	int scope;
+	const char *filter;
+};
+int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_where *where,
+		     b2b_inner_found *found, void *ctx);
 /* Appends text to a filter, escaped (RFC 4515, 3); in op's memory. */
 char *b2b_inner_escape(Operation *op, const struct berval *value);
 
@@ -43,7 +48,8 @@ Entry *b2b_entry_new(const struct berval *dn, const struct berval *ndn, const ch
 /* "cn=<name>,<parent>", name escaped (RFC 4514); in op's memory. */
 struct b2b_name b2b_entry_name(Operation *op, const char *rdn_attr, const char *name,
 			       const struct b2b_name *parent);
-void b2b_entry_put(Entry *e, const char *attribute, const char *value); /* NULL or "": nothing */
+/* NULL or "", and what stands there already: nothing */
+void b2b_entry_put(Entry *e, const char *attribute, const char *value);
 void b2b_entry_put_time(Entry *e, const char *attribute, time_t when);
 /* First value of an attribute that need not be ours (mail, displayName, ...): a copy in op's
  * memory, or NULL. */
@@ -83,9 +89,10 @@ struct b2b_notice {
  * is logged.  To what data says it adds: tenant (its name), base (normalised DN of the tenant entry),
  * guestName, guestMail. */
 int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_notice *notice);
-/* One for each of the guest's sponsors; mail too for the guest itself where to_guest. */
-void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest, const char *type,
-		     const char *key, json_t *data, bool to_guest);
+/* The same for each of the guest's sponsors, and for the guest itself where to_guest; about says type,
+ * key and data.  guest is a copy. */
+void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest,
+		     const struct b2b_notice *about, bool to_guest);
 
 /* Write rules for what stands in cn=outbox, cn=requests and below definitions of cn=reviews.  before
  * is NULL for an add, after for a delete; in an add after may be added to, in a modify mods may be
@@ -105,6 +112,9 @@ bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e);
 bool b2b_life_hurries(Entry *e);
 
 struct b2b_sweep;
+
+/* assign.c: assignments of a guest follow op, which deleted it or gave it another name. */
+void b2b_assign_follow(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
 
 /* sponsor.c */
 /* Notes that a person was deleted or locked; the next sweep looks whose sponsor it was. */
@@ -230,9 +240,6 @@ int b2b_invite_operational(Operation *op, SlapReply *rs);
 /* Notes that who is bound to come under this name asks for a code; nothing is told, and nothing is
  * done in the caller's time. */
 void b2b_passcode_ask(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
-/* Uses a code up if it is right, counts it if not. */
-bool b2b_passcode_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		      struct b2b_str code);
 /* Notes a sign-in, once a day at most (b2bLastSignIn). */
 void b2b_admission_note(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 			time_t last_sign_in);

@@ -144,8 +144,10 @@ static void find_groups(struct b2b_sweep *sweep, const char *filter, struct grou
 	BackendDB *be = sweep->tenant->be;
 
 	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 filter, note_group, groups);
+		b2b_inner_search(
+			sweep->op, sweep->tenant,
+			&(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE, filter },
+			note_group, groups);
 }
 
 int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn)
@@ -215,8 +217,10 @@ static bool has_other_project(struct b2b_sweep *sweep, const struct berval *gues
 	snprintf(filter, size, "(&(objectClass=b2bCollaboration)(|(member=%s)(uniqueMember=%s)))",
 		 value, value);
 	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]) && !others.found; i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 filter, note_other, &others);
+		b2b_inner_search(
+			sweep->op, sweep->tenant,
+			&(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE, filter },
+			note_other, &others);
 	ch_free(filter);
 	return others.found;
 }

@@ -328,11 +328,11 @@ static bool has_other_mail(Entry *before, Entry *after)
 	return was && is ? !bvmatch(was, is) : was != is;
 }
 
-/* A code that was mailed to the other, or to the address before, is nobody's now. */
+/* A code that was mailed to the other, or to the address before, is nobody's now; its time stays, or
+ * the mail daemon would take it for one that was never stored. */
 static void follow_passcode(Entry *before, Entry *after, bool other_person, Modifications **mods)
 {
-	static const enum b2b_attr passcode[] = { B2B_ATTR_PASSCODE_HASH, B2B_ATTR_PASSCODE_UNTIL,
-						  B2B_ATTR_PASSCODE_TRIES };
+	static const enum b2b_attr passcode[] = { B2B_ATTR_PASSCODE_HASH, B2B_ATTR_PASSCODE_TRIES };
 
 	if (!other_person && !has_other_mail(before, after))
 		return;

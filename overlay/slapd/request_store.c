@@ -75,8 +75,10 @@ static int judge_known(struct b2b_asking *asking, struct b2b_error *error)
 	ber_str2bv(asking->mail, 0, 0, &mail);
 	snprintf(filter, sizeof(filter), "(&(objectClass=b2bGuest)(mail=%s))",
 		 b2b_inner_escape(asking->op, &mail));
-	if (b2b_inner_search(asking->op, asking->tenant, &asking->tenant->be->be_nsuffix[0],
-			     LDAP_SCOPE_SUBTREE, filter, note_guest, &known) != LDAP_SUCCESS)
+	if (b2b_inner_search(asking->op, asking->tenant,
+			     &(struct b2b_where){ &asking->tenant->be->be_nsuffix[0],
+						  LDAP_SCOPE_SUBTREE, filter },
+			     note_guest, &known) != LDAP_SUCCESS)
 		return LDAP_UNAVAILABLE;
 	if (known.disabled) {
 		b2b_error_set(error, "disabled");

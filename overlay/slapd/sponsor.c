@@ -233,9 +233,10 @@ static void release_all(struct b2b_sweep *sweep, struct b2b_gone *const *gone, s
 	b2b_sweep_renew(sweep);
 	filter = make_filter(sweep, gone, count);
 	for (int i = 0; done && !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		done = b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i],
-					LDAP_SCOPE_SUBTREE, filter, note_name,
-					&names) == LDAP_SUCCESS;
+		done = b2b_inner_search(sweep->op, sweep->tenant,
+					&(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+							     filter },
+					note_name, &names) == LDAP_SUCCESS;
 	ch_free(filter);
 	while (names.list) {
 		struct b2b_gone *one = names.list;
@@ -314,8 +315,10 @@ void b2b_sponsor_run(struct b2b_sweep *sweep, bool all)
 
 	b2b_sweep_renew(sweep);
 	for (int i = 0; all && !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 "(b2bSponsor=*)", note_sponsors, &seen);
+		b2b_inner_search(sweep->op, sweep->tenant,
+				 &(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+						      "(b2bSponsor=*)" },
+				 note_sponsors, &seen);
 	ldap_avl_apply(seen, push, &list, -1, AVL_INORDER);
 	ldap_avl_free(seen, NULL);
 	release_list(sweep, list);

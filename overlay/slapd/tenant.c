@@ -90,6 +90,10 @@ int b2b_entry_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 {
 	BackendDB *saved = op->o_bd;
 
+	*e_r = NULL;
+	/* back-mdb takes the end of any name for its suffix, which a shorter one does not have */
+	if (!be_issubordinate(tenant->be, ndn))
+		return LDAP_NO_SUCH_OBJECT;
 	op->o_bd = tenant->be;
 	int rc = be_entry_get_rw(op, ndn, NULL, NULL, 0, e_r);
 	op->o_bd = saved;

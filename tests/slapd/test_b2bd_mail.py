@@ -149,14 +149,15 @@ def test_mail__code_and_its_hash(server, mail, mint, bd):
     """Set-up: a notice of a code for alice, who had two wrong tries.  Steps: read the mail and
     alice.  Expected: the code that Python makes of key and notice is in the mail; its hash, 30
     minutes and no tries stand in alice; no code is in the log or in an entry."""
-    mints.store(server, mint, b.guest_dn("alice"), "00000000", tries=2)
+    mints.store(server, mint, b.guest_dn("alice"), "00000000", 60, tries=2)
     dn = passcode(server)
     gone(server, dn)
     code = mint.code(daemon.name_of(dn))
     assert f"    {code}\n" in mail.mails[0].text and code in mail.mails[0].html
     assert code not in mail.mails[0].subject
     found = stored(server)
-    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), code)
+    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), mail.mails[0].to[0],
+                                                 code)
     assert found["b2bPasscodeTries"] == b"0"
     until = records.seconds(found["b2bPasscodeUntil"].decode())
     assert abs(until - mail.mails[0].when - mints.CODE_SECS) < 10
@@ -166,6 +167,7 @@ def test_mail__code_and_its_hash(server, mail, mint, bd):
 def test_mail__same_notice_same_code(server, mail, mint, bd):
     """Set-up: the mail server drops the first.  Steps: a notice of a code.  Expected: both mails
     have one Message-ID and one code, whose hash stands in alice."""
+    mints.store(server, mint, b.guest_dn("alice"), "00000000", 60)
     mail.behave("drop-data")
     dn = passcode(server)
     gone(server, dn)
@@ -173,7 +175,23 @@ def test_mail__same_notice_same_code(server, mail, mint, bd):
     code = mint.code(daemon.name_of(dn))
     assert first.id == second.id and code in first.text and code in second.text
     found = stored(server)
-    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), code)
+    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), mail.mails[0].to[0],
+                                                 code)
+
+
+def test_mail__used_code_stays_used(server, mail, mint, bd):
+    """Set-up: the mail server takes the mail and hangs up, so that b2bd sends it again.  Steps: alice
+    uses the code of the first mail.  Expected: the second has the same, and it is not good again."""
+    mints.store(server, mint, b.guest_dn("alice"), "00000000", 60)
+    mail.behave("drop-data")
+    dn = passcode(server)
+    mail.wait()
+    server.root().modify_ext_s(b.guest_dn("alice"), [
+        records.replace("b2bPasscodeHash"), records.replace("b2bPasscodeTries")],
+        serverctrls=records.RELAX)  # as slapd does with a code that was right
+    gone(server, dn)
+    assert len(mail.mails) == 2 and mail.mails[0].text == mail.mails[1].text
+    assert "b2bPasscodeHash" not in stored(server)
 
 
 def test_mail__code_for_a_guest_who_is_gone(server, mail, bd):

@@ -88,7 +88,7 @@ class Life:
         self.world, self.chaos = world, chaos
         self.ledger = Ledger(world.mail)
         self.pool = ThreadPoolExecutor(4)
-        self.invitations = Counter()
+        self.invitations, self.used = Counter(), []
 
     # Stations
 
@@ -199,6 +199,7 @@ class Life:
                 life.request(connection, life.PASSCODE, {"ticket": tickets[-1]})
             for code in set(codes) - set(used):
                 used.append(code)
+                self.used.append((name, code))
                 life.request(connection, life.REDEEM, {"ticket": tickets[-1], "passcode": code})
             return False
 
@@ -222,6 +223,12 @@ class Life:
                                                      replace("b2bReviewJustification", "needed")])
             return True
         self.sponsor(name).until(step, f"the answer for {name}")
+
+    def spent(self):
+        """No code is good again once it was tried, whatever was mailed twice."""
+        for name, code in self.used:
+            with pytest.raises(ldap.INVALID_CREDENTIALS):
+                self.world.server.open().simple_bind_s(guest_dn(name), code)
 
     def sponsor(self, name):
         who = sponsors(name)[0]
@@ -331,6 +338,7 @@ def begin(one, share):
     one.station(0.01, share, (one.invite, EVERYBODY))
     one.station(1, share, (one.redeem, HOME), (one.redeem_by_code, CODES))
     one.states(HOME + CODES, b2bUserState="Accepted")
+    one.spent()
     one.station(2, share, (one.sign_in, HOME), (one.join, BOARD, "board"),
                 (one.join, PROJECT + LONG, "atlas"), (one.join, PROJECT[:2], "staff"))
     one.ledger.expect_all("deleted", NEVER, to_guest=False)
