@@ -280,6 +280,18 @@ bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e)
 			       is_entry_objectclass(e, b2b_oc_item, 0));
 }
 
+bool b2b_life_concerns_name(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, ndn, &e);
+
+	if (!e)
+		return rc != LDAP_NO_SUCH_OBJECT;
+	bool concerns = b2b_map_is_guest(e) || b2b_life_concerns(tenant, e);
+	b2b_entry_release(op, tenant, e);
+	return concerns;
+}
+
 bool b2b_life_hurries(Entry *e)
 {
 	return is_entry_objectclass(e, b2b_oc_request, 0) ||

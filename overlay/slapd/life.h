@@ -60,6 +60,14 @@ int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *wh
 			struct b2b_name *name_r);
 
 /* person.c: people of our directory */
+/* A name on a list that any thread adds to, and the task takes whole. */
+struct b2b_gone {
+	struct b2b_gone *next;
+	struct berval ndn; /* normalised; its text stands behind the struct */
+};
+struct b2b_gone *b2b_gone_new(const struct berval *ndn); /* ch_free */
+void b2b_gone_add(struct b2b_gone *_Atomic *list, const struct berval *ndn);
+void b2b_gone_forget(struct b2b_gone *_Atomic *list);
 /* There, and not locked: pwdAccountLockedTime 000001010000Z, nsAccountLock TRUE, b2bAccountEnabled FALSE.
  * The rootdn and names outside of the tenant's database count as there. */
 bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
@@ -108,6 +116,8 @@ b2b_judge b2b_item_judge;    /* review_item.c: b2bReviewItem */
 b2b_judge b2b_life_judge;
 /* Whether an entry that is neither guest nor policy is ours to judge: a project, a notice, ... */
 bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e);
+/* The same of what has this name, and whether it is a guest; true where nobody can tell. */
+bool b2b_life_concerns_name(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 /* Whether the task should see to it at once. */
 bool b2b_life_hurries(Entry *e);
 
@@ -124,7 +134,6 @@ bool b2b_sponsor_may_lock(const Modifications *mods);
 /* Deals with all that were noted; and, where every sponsor of every guest is to be looked at, with
  * them too. */
 void b2b_sponsor_run(struct b2b_sweep *sweep, bool all);
-void b2b_sponsor_forget(struct b2b_tenant *tenant);
 
 /* task.c: a sweep, as those see it who do what is due */
 struct b2b_sweep {
@@ -171,9 +180,12 @@ int b2b_guest_disable(struct b2b_sweep *sweep, const struct berval *ndn, const c
 int b2b_guest_delete(struct b2b_sweep *sweep, const struct berval *ndn, const char *reason);
 /* Takes a guest out of a group by value; a group that must not be empty gets a placeholder. */
 int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
-		     const struct berval *member_ndn); /* project.c */
+		     const struct berval *member_ndn); /* leave.c */
 /* Out of every group, and of every application it is assigned to by name. */
 int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn);
+/* Notes that a guest was deleted, by whomever; the next sweep sees that nothing names it any more. */
+void b2b_leave_note(struct b2b_tenant *tenant, const struct berval *ndn);
+void b2b_leave_run(struct b2b_sweep *sweep);
 
 /* exop.c: extended operations that carry one JSON object in and one out */
 struct b2b_exop {

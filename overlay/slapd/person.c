@@ -57,6 +57,41 @@ bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct
 	return is_outside(tenant, ndn) || look_up(op, tenant, ndn) != 0;
 }
 
+/* --- lists of names --- */
+
+struct b2b_gone *b2b_gone_new(const struct berval *ndn)
+{
+	struct b2b_gone *gone = ch_malloc(sizeof(*gone) + ndn->bv_len + 1);
+
+	gone->next = NULL;
+	gone->ndn.bv_val = (char *)(gone + 1);
+	gone->ndn.bv_len = ndn->bv_len;
+	memcpy(gone->ndn.bv_val, ndn->bv_val, ndn->bv_len);
+	gone->ndn.bv_val[ndn->bv_len] = '\0';
+	return gone;
+}
+
+void b2b_gone_add(struct b2b_gone *_Atomic *list, const struct berval *ndn)
+{
+	struct b2b_gone *gone = b2b_gone_new(ndn);
+
+	gone->next = atomic_load(list);
+	while (!atomic_compare_exchange_weak(list, &gone->next, gone))
+		;
+}
+
+void b2b_gone_forget(struct b2b_gone *_Atomic *list)
+{
+	struct b2b_gone *gone = atomic_exchange(list, NULL);
+
+	while (gone) {
+		struct b2b_gone *next = gone->next;
+
+		ch_free(gone);
+		gone = next;
+	}
+}
+
 /* --- groups --- */
 
 /* What an operation's memory cannot hold comes from the heap, and nobody frees that at its end. */

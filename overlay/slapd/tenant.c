@@ -56,7 +56,8 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	bool was_open = tenant->homes != NULL;
 	b2b_homes_free(&tenant->homes);
 	b2b_replay_free(&tenant->replay);
-	b2b_sponsor_forget(tenant);
+	b2b_gone_forget(&tenant->gone);
+	b2b_gone_forget(&tenant->left);
 	b2b_seal_free(&tenant->seal);
 	b2b_mint_free(&tenant->mint);
 	b2b_limits_free(&tenant->limits);
