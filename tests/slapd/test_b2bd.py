@@ -343,8 +343,8 @@ def test_b2bd__slapd_ends_before_the_notice_is_deleted(make_server, mail):
 
 
 def test_b2bd__may_not_delete(make_server, mail):
-    """Set-up: the account may read the outbox, not write it.  Steps: a notice.  Expected: it is sent
-    once and no more while b2bd runs, and the log says what is wrong."""
+    """Set-up: the account may read the outbox, not write it.  Steps: a notice.  Expected: it is
+    sent once and no more while b2bd runs, and the log says what is wrong."""
     access = f'access to dn.subtree="{OUTBOX}" by dn.exact="{daemon.ACCOUNT}" read by * none\n'
     server = make_server(b.tenant_server, **daemon.conf(access=access))
     server.load(daemon.account() + daemon.container("outbox"))

@@ -115,8 +115,8 @@ def test_ldap__tls(server, certs, how):
 
 
 def test_ldap__external(make_server):
-    """Set-up: b2bd's user is known by ldapi.  Steps: b2bd without bind-dn.  Expected: it is let in as
-    this user, and sends."""
+    """Set-up: b2bd's user is known by ldapi.  Steps: b2bd without bind-dn.  Expected: it is let in
+    as this user, and sends."""
     uid, gid = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
     name = f"gidNumber={gid}+uidNumber={uid},cn=peercred,cn=external,cn=auth"
     server = make_server(b.tenant_server, **daemon.conf(
@@ -165,8 +165,8 @@ def test_config__comments_and_blanks(bd):
     ("give-up 3w", '"3w" is no time'), ("give-up 0", "is no time"), ("timeout -1", "is no time"),
     ("give-up 99999999999d", "is no time"), ("language d\x01e", "control character")])
 def test_config__bad_line(bd, line, words):
-    """Set-up: a line that is wrong, as the third.  Steps: b2bd -t.  Expected: code 1; file, line and
-    word are named."""
+    """Set-up: a line that is wrong, as the third.  Steps: b2bd -t.  Expected: code 1; file, line
+    and word are named."""
     lines = bd.conf.read_text().splitlines()
     key = line.split(" ")[0]
     if "twice" not in words:
@@ -204,8 +204,8 @@ def test_config__bad_together(bd, config, words):
 
 
 def test_config__key_that_is_none(bd):
-    """Set-up: a key file that holds something else.  Steps: b2bd -t.  Expected: 1; the file is named,
-    nothing of it is shown."""
+    """Set-up: a key file that holds something else.  Steps: b2bd -t.  Expected: 1; the file is
+    named, nothing of it is shown."""
     done = bd.set(key_file=bd.file("key.pem", "not a key at all\n")).run("-t")
     assert done.returncode == 1 and re.search("key.pem: is no .*private key", done.stderr)
     assert "not a key at all" not in done.stderr
@@ -224,8 +224,8 @@ def test_config__key_that_is_none(bd):
     ("disabled.html", "caf\udce9", "not a text in UTF-8"),
     ("disabeld.txt", "Subject: x\n\nx\n", "disabeld.txt: there is no such kind of mail")])
 def test_templates__bad(bd, name, text, words):
-    """Set-up: a template with a mistake.  Steps: b2bd -t.  Expected: 1; file, line and what is wrong
-    are named."""
+    """Set-up: a template with a mistake.  Steps: b2bd -t.  Expected: 1; file, line and what is
+    wrong are named."""
     (bd.templates / name).write_bytes(text.encode("utf-8", "surrogateescape"))
     done = bd.run("-t")
     assert done.returncode == 1 and words in done.stderr, done.stderr

@@ -151,8 +151,8 @@ def test_hook__garbage(server, bd, hook, answer, status):
 
 
 def test_hook__does_not_follow(server, bd, hook):
-    """Set-up: a hook that redirects to one that would say continue.  Steps: a request.  Expected: the
-    other is not asked; the request stays checking."""
+    """Set-up: a hook that redirects to one that would say continue.  Steps: a request.  Expected:
+    the other is not asked; the request stays checking."""
     hook.routes["/other"] = lambda handler: send(handler, b'{"action":"continue"}')
     hook.routes["/hook"] = redirect(f"{hook.url}/other", 307)
     dn = request(server)
@@ -164,9 +164,9 @@ def test_hook__does_not_follow(server, bd, hook):
 @pytest.mark.parametrize("how, words", [("endless", "larger than 64 KiB"), ("drip", "imed out"),
                                         ("down", "onnect")])
 def test_hook__never_ends(server, bd, hook, how, words):
-    """Set-up: a hook that sends without end, or a byte a second, or is not there.  Steps: a request,
-    and a notice to be mailed.  Expected: given up after 64 KiB or the time-out; checking; the
-    notice is mailed meanwhile."""
+    """Set-up: a hook that sends without end, or a byte a second, or is not there.  Steps: a
+    request, and a notice to be mailed.  Expected: given up after 64 KiB or the time-out; checking;
+    the notice is mailed meanwhile."""
     if how == "down":
         hook._server.socket.close()
     else:
@@ -189,8 +189,8 @@ def test_hook__asks_of_nothing_else(server, bd, hook, state):
 
 
 def test_hook__whoever_was_faster(server, bd, hook):
-    """Set-up: a hook that takes its time.  Steps: meanwhile an administrator denies.  Expected: that
-    stands, whatever the hook says."""
+    """Set-up: a hook that takes its time.  Steps: meanwhile an administrator denies.  Expected:
+    that stands, whatever the hook says."""
     def slowly(handler):
         poll(lambda: state_of(server, dn) == "denied", 5, "denied")
         send(handler, b'{"action":"continue","message":"Welcome"}')

@@ -82,8 +82,8 @@ def invitation(**more):
     (URL, f"{URL}?ticket="), (f"{URL}?tenant=ours", f"{URL}?tenant=ours&ticket="),
     (f"{URL}?a=1&b=<2>#top", None)])
 def test_mail__ticket_in_the_url(server, mail, mint, bd, base, lead):
-    """Set-up: an invitation with a redemption URL.  Steps: read the mail.  Expected: both forms hold
-    the URL with the ticket that Python makes of key, tenant, entryUUID and moment."""
+    """Set-up: an invitation with a redemption URL.  Steps: read the mail.  Expected: both forms
+    hold the URL with the ticket that Python makes of key, tenant, entryUUID and moment."""
     mails = sent(server, mail, "invitation",
                  invitation(redemptionUrl=base, sponsorName="Mia", expires="20261224120000Z",
                             message="Hello & welcome"))
@@ -114,15 +114,15 @@ def test_mail__ticket_without_a_web_page(server, mail, mint, bd, base):
     ({"uuid": "none"}, "base and uuid"), ({"invitedAt": "yesterday"}, "invitedAt"),
     ({"base": ""}, "base and uuid")])
 def test_mail__no_ticket_can_be_made(server, mail, bd, data, words):
-    """Set-up: an invitation with data of which no ticket can be made.  Steps: wait.  Expected: failed,
-    with the member's name; no mail."""
+    """Set-up: an invitation with data of which no ticket can be made.  Steps: wait.  Expected:
+    failed, with the member's name; no mail."""
     assert words in failed(server, "invitation", data=invitation(**data))
     assert mail.mails == []
 
 
 def test_mail__data_cannot_replace_the_ticket(server, mail, mint, bd):
-    """Set-up: an invitation whose data has members "url", "ticket", "self", "name".  Steps: read the
-    mail.  Expected: ours stand in it, theirs do not."""
+    """Set-up: an invitation whose data has members "url", "ticket", "self", "name".  Steps: read
+    the mail.  Expected: ours stand in it, theirs do not."""
     mails = sent(server, mail, "invitation",
                  invitation(url="https://evil.example/", ticket="forged", code="12345678"),
                  b2bNoticeName="Alice")
@@ -165,8 +165,8 @@ def test_mail__code_and_its_hash(server, mail, mint, bd):
 
 
 def test_mail__same_notice_same_code(server, mail, mint, bd):
-    """Set-up: the mail server drops the first.  Steps: a notice of a code.  Expected: both mails have
-    one Message-ID and one code, whose hash stands in alice."""
+    """Set-up: the mail server drops the first.  Steps: a notice of a code.  Expected: both mails
+    have one Message-ID and one code, whose hash stands in alice."""
     mints.store(server, mint, b.guest_dn("alice"), "00000000", 60)
     mail.behave("drop-data")
     dn = passcode(server)
@@ -195,15 +195,15 @@ def test_mail__used_code_stays_used(server, mail, mint, bd):
 
 
 def test_mail__code_for_a_guest_who_is_gone(server, mail, bd):
-    """Set-up: a notice of a code for a guest that is no more.  Steps: wait.  Expected: deleted with a
-    line in the log, no mail."""
+    """Set-up: a notice of a code for a guest that is no more.  Steps: wait.  Expected: deleted with
+    a line in the log, no mail."""
     gone(server, passcode(server, b.guest_dn("nobody")))
     assert mail.mails == [] and re.search("dropped .*type=passcode", bd.log())
 
 
 def test_mail__code_too_old(server, mail, bd):
-    """Set-up: a notice of a code that is 31 minutes old.  Steps: wait.  Expected: deleted with a line
-    in the log, no mail, and nothing is stored in the guest."""
+    """Set-up: a notice of a code that is 31 minutes old.  Steps: wait.  Expected: deleted with a
+    line in the log, no mail, and nothing is stored in the guest."""
     before = stored(server)
     gone(server, passcode(server, createTimestamp=records.ahead(-1860)))
     assert mail.mails == [] and "older than a code may be" in bd.log()
@@ -230,8 +230,8 @@ def test_mail__no_code_without_its_hash(make_server, mail):
     "Zoë Müller-Großherzogtum zu Österreich und Übersee, Präsidentin der Gäste " * 2,
     "愛麗絲 " * 20, "a" * 200, "Alice;evil@evil.example"])
 def test_mail__name_that_needs_care(server, mail, bd, name):
-    """Set-up: a recipient with a difficult name.  Steps: read the mail.  Expected: one recipient, the
-    name arrives as it is, all headers are ASCII with lines of at most 78."""
+    """Set-up: a recipient with a difficult name.  Steps: read the mail.  Expected: one recipient,
+    the name arrives as it is, all headers are ASCII with lines of at most 78."""
     name = name.strip()
     mails = sent(server, mail, b2bNoticeName=name)
     head = mails.raw.split(b"\r\n\r\n")[0]
@@ -249,8 +249,8 @@ def test_mail__name_that_needs_care(server, mail, bd, name):
     "Alice\r\nBcc: evil@evil.example", "Alice\nSubject: evil", "Alice\x00", "Alice\x1b[2J",
     "Alice\u202eelpmaxe.live", "\u0085Alice", "b" * 257])
 def test_mail__name_that_is_refused(server, mail, bd, name):
-    """Set-up: a recipient whose name has line ends, controls, or turns the text around.  Steps: wait.
-    Expected: failed, naming the attribute; no mail."""
+    """Set-up: a recipient whose name has line ends, controls, or turns the text around.  Steps:
+    wait.  Expected: failed, naming the attribute; no mail."""
     why = failed(server, b2bNoticeName=name)
     assert "b2bNoticeName" in why and "\n" not in why and "\u202e" not in why
     assert mail.mails == []
@@ -280,7 +280,8 @@ def test_mail__internationalised_domain(server, mail, bd):
     ({"raw": '{"tenant":5}'}, "b2bNoticeData"), ({"raw": '{"tenant":"a","tenant":"b"}'}, "Data"),
     ({"raw": '{"tenant":"\\ud800"}'}, "b2bNoticeData"),
     ({"data": {f"n{i}": "x" for i in range(60)}}, "too many"),
-    ({"kind": "../../etc/passwd", "cn": "odd"}, "b2bNoticeType"), ({"kind": "unknown"}, "b2bNoticeType"),
+    ({"kind": "../../etc/passwd", "cn": "odd"}, "b2bNoticeType"),
+    ({"kind": "unknown"}, "b2bNoticeType"),
     ({"cn": "a b"}, "Message-ID"), ({"cn": "a>b"}, "Message-ID"), ({"cn": "ä"}, "Message-ID")])
 def test_mail__malformed_notice(server, mail, bd, more, words):
     """Set-up: notices that the server would never make.  Steps: wait; put a good one.  Expected:
@@ -301,7 +302,8 @@ def test_mail__values_are_only_text(server, mail, bd):
     assert "<script" not in mails.html and "&lt;script&gt;" in mails.html
     assert mails.message["Bcc"] is None and "Bcc: evil@evil.example" in mails.subject
     assert "%{ticket}" in mails.text and "\u202e" not in mails.text
-    words = "> Dear guest,\n> <script>alert(1)</script>\n> \n> Content-Type: text/html\n> .\n> bye \n"
+    words = ("> Dear guest,\n> <script>alert(1)</script>\n> \n> Content-Type: text/html\n> .\n"
+             "> bye \n")
     assert words in mails.text
     assert len(mails.message.keys()) == len(set(mails.message.keys()))
 
@@ -313,8 +315,8 @@ def test_mail__values_are_only_text(server, mail, bd):
     ("fr", "en"), ("de;q=0, fr", "en"), ("*", "en"), ("DE-de", "de"), (";;,,q=1", "en"),
     ("en-GB;q=0.2, de;q=0.1", "en")])
 def test_mail__language(server, mail, bd, wanted, given):
-    """Set-up: templates in English and German.  Steps: notices with preferredLanguage.  Expected: the
-    first by weight for which there are templates, else English."""
+    """Set-up: templates in English and German.  Steps: notices with preferredLanguage.  Expected:
+    the first by weight for which there are templates, else English."""
     mails = sent(server, mail, b2bNoticeLanguage=wanted)
     assert mails.message["Content-Language"] == given
     assert ("Guten Tag" in mails.text) == (given == "de") == ('lang="de"' in mails.html)
