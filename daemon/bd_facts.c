@@ -89,9 +89,9 @@ static enum bd_fate store_hash(struct bd *bd, const struct bd_notice *notice, co
 	};
 	int code;
 
-	if (b2b_passcode_hash(bd->mint, member(notice, "uuid"), b2b_str_of(code_text), hash) !=
-	    B2B_OK) {
-		b2b_error_set(error, "b2bNoticeData: uuid is none");
+	if (b2b_passcode_hash(bd->mint, member(notice, "uuid"), b2b_str_of(notice->to),
+			      b2b_str_of(code_text), hash) != B2B_OK) {
+		b2b_error_set(error, "b2bNoticeData: uuid is none, or b2bNoticeTo no address");
 		return BD_REFUSED;
 	}
 	b2b_time_format(notice->created + B2B_PASSCODE_SECS, until);

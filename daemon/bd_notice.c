@@ -10,23 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* *text_r: NULL where there is no value.  False: the value holds a NUL. */
-static bool take_text(LDAP *ld, LDAPMessage *entry, const char *attribute, char **text_r,
-		      struct b2b_error *error)
+/* NULL where there is no value, and where it holds a NUL, which makes *good false. */
+static char *take_text(LDAP *ld, LDAPMessage *entry, const char *attribute, bool *good,
+		       struct b2b_error *error)
 {
 	struct berval **values = ldap_get_values_len(ld, entry, attribute);
-	bool good = true;
+	char *text = NULL;
 
-	*text_r = NULL;
 	if (values && values[0]) {
-		good = memchr(values[0]->bv_val, '\0', values[0]->bv_len) == NULL;
-		if (good)
-			*text_r = bd_copy(values[0]->bv_val, values[0]->bv_len);
-		else
+		if (!memchr(values[0]->bv_val, '\0', values[0]->bv_len)) {
+			text = bd_copy(values[0]->bv_val, values[0]->bv_len);
+		} else {
 			b2b_error_set(error, "%s: a NUL in the value", attribute);
+			*good = false;
+		}
 	}
 	ldap_value_free_len(values);
-	return good;
+	return text;
 }
 
 static bool take_data(const char *text, json_t **data_r, struct b2b_error *error)
@@ -52,12 +52,12 @@ static bool take_data(const char *text, json_t **data_r, struct b2b_error *error
 static bool take_rest(LDAP *ld, LDAPMessage *entry, struct bd_notice *notice,
 		      struct b2b_error *error)
 {
-	char *data = NULL, *created = NULL, *attempts = NULL;
-	bool good = take_text(ld, entry, "createTimestamp", &created, error) &&
-		    take_text(ld, entry, "b2bNoticeAttempts", &attempts, error) &&
-		    take_text(ld, entry, "b2bNoticeData", &data, error) &&
-		    take_data(data, &notice->data, error);
+	bool good = true;
+	char *created = take_text(ld, entry, "createTimestamp", &good, error);
+	char *attempts = take_text(ld, entry, "b2bNoticeAttempts", &good, error);
+	char *data = take_text(ld, entry, "b2bNoticeData", &good, error);
 
+	good = good && take_data(data, &notice->data, error);
 	if (!created || b2b_time_parse(b2b_str_of(created), &notice->created) != B2B_OK)
 		notice->created = 0;
 	if (!attempts ||
@@ -90,7 +90,7 @@ bool bd_notice_read(LDAP *ld, LDAPMessage *entry, struct bd_notice *notice, stru
 	*notice = (struct bd_notice){ .dn = bd_copy(dn ? dn : "", dn ? strlen(dn) : 0) };
 	ldap_memfree(dn);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		good = take_text(ld, entry, rows[i].attribute, rows[i].text, error) && good;
+		*rows[i].text = take_text(ld, entry, rows[i].attribute, &good, error);
 		if (good && rows[i].must && !*rows[i].text) {
 			b2b_error_set(error, "%s: no value", rows[i].attribute);
 			good = false;

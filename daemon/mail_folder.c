@@ -71,10 +71,8 @@ static enum b2b_err read_source(const char *path, char **source_r, struct b2b_er
 			return b2b_error_set(error, "%s: %s", path,
 					     good ? "too large" : "not a text in UTF-8");
 		}
-		if (text[i] != '\r') {
-			memmove(text + kept, text + i, skip);
-			kept += skip;
-		}
+		for (size_t j = 0; text[i] != '\r' && j < skip; j++)
+			text[kept++] = text[i + j];
 	}
 	text[kept] = '\0';
 	*source_r = text;
@@ -103,9 +101,9 @@ static enum b2b_err read_text(const char *path, size_t type, struct mail_pair *p
 	unsigned line = 2;
 	enum b2b_err err = read_source(path, &pair->sources[0], error);
 
-	if (err != B2B_OK)
-		return err;
 	text = pair->sources[0];
+	if (err != B2B_OK || !text)
+		return err;
 	if (strncmp(text, field, sizeof field - 1) != 0)
 		return b2b_error_set(error, "%s:1: the first line is no \"Subject: ...\"", path);
 	text += sizeof field - 1;

@@ -105,7 +105,5 @@ enum b2b_review b2b_review_item_conclude(const struct b2b_review_policy *policy,
 /* Whether the guest has been away for scope_inactive_days; true where that is 0. */
 bool b2b_review_is_inactive(const struct b2b_review_policy *policy, const struct b2b_guest *guest,
 			    time_t now);
-/* No character that anybody sees: no justification. */
-bool b2b_review_is_blank(struct b2b_str text);
 
 #endif

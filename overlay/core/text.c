@@ -42,15 +42,46 @@ bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b)
 	return true;
 }
 
-bool b2b_str_is_blank(struct b2b_str value)
+/* Bytes of the blank that text begins with: ASCII's, Unicode's spaces and separators, and what has
+ * no width; 0: it begins with none. */
+static size_t blank_bytes(struct b2b_str text)
 {
-	for (size_t i = 0; i < value.len; i++) {
-		bool nbsp = i + 1 < value.len && !memcmp(value.s + i, "\xc2\xa0", 2);
+	const unsigned char *s = (const unsigned char *)text.s;
 
-		if (nbsp)
-			i++;
-		else if (!strchr(" \t\r\n\v\f", value.s[i]))
+	if (text.len && (s[0] <= ' ' || s[0] == 0x7f))
+		return 1;
+	/* U+0080 to U+00A0, U+00AD */
+	if (text.len >= 2 && s[0] == 0xc2 && (s[1] <= 0xa0 || s[1] == 0xad))
+		return 2;
+	if (text.len < 3)
+		return 0;
+	switch ((unsigned)s[0] << 16 | (unsigned)s[1] << 8 | s[2]) {
+	case 0xe19a80: /* U+1680 */
+	case 0xe1a08e: /* U+180E */
+	case 0xe280a8: /* U+2028 */
+	case 0xe280a9:
+	case 0xe280af: /* U+202F */
+	case 0xe2819f: /* U+205F */
+	case 0xe281a0: /* U+2060 */
+	case 0xe2a080: /* U+2800 */
+	case 0xe38080: /* U+3000 */
+	case 0xe385a4: /* U+3164 */
+	case 0xefbbbf: /* U+FEFF */
+		return 3;
+	default: /* U+2000 to U+200F */
+		return s[0] == 0xe2 && s[1] == 0x80 && s[2] <= 0x8f ? 3 : 0;
+	}
+}
+
+bool b2b_str_is_blank(struct b2b_str text)
+{
+	while (text.len) {
+		size_t blank = blank_bytes(text);
+
+		if (!blank)
 			return false;
+		text.s += blank;
+		text.len -= blank;
 	}
 	return true;
 }

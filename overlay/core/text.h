@@ -26,7 +26,8 @@ static inline uint64_t b2b_lower8(uint64_t word)
 /* Compares without regard to ASCII case. */
 bool b2b_str_equal_nocase(struct b2b_str a, struct b2b_str b);
 bool b2b_str_equal(struct b2b_str a, struct b2b_str b);
-/* Whether there is nothing but blanks (ASCII white space, no-break space). */
+/* Whether there is nothing to be seen: ASCII's and Unicode's blanks and controls, and what has no
+ * width. */
 bool b2b_str_is_blank(struct b2b_str value);
 /* Takes an incomplete last character of UTF-8 off a text that was cut to fit. */
 void b2b_str_cut(char *text);

@@ -6,6 +6,7 @@
 #include "ticket.h"
 #include "draw.h"
 #include "jose_parts.h"
+#include "mail.h"
 #include "text.h"
 
 #include <openssl/core_names.h>
@@ -228,14 +229,20 @@ enum b2b_err b2b_passcode_make(const struct b2b_mint *mint, struct b2b_str notic
 	return B2B_OK;
 }
 
-enum b2b_err b2b_passcode_hash(const struct b2b_mint *mint, struct b2b_str uuid,
+enum b2b_err b2b_passcode_hash(const struct b2b_mint *mint, struct b2b_str uuid, struct b2b_str to,
 			       struct b2b_str code, uint8_t hash_r[B2B_PASSCODE_HASH])
 {
-	uint8_t bytes[UUID_BYTES];
+	uint8_t bytes[UUID_BYTES + B2B_PASSCODE_DIGITS]; /* before what has no fixed length */
 	struct b2b_str head = { (const char *)bytes, sizeof bytes };
+	char lower[B2B_MAIL_MAX];
 
 	memset(hash_r, 0, B2B_PASSCODE_HASH);
-	if (!read_uuid(uuid, bytes) || !b2b_passcode_is_like(code))
+	if (!read_uuid(uuid, bytes) || !b2b_passcode_is_like(code) || to.len == 0 ||
+	    to.len > sizeof lower)
 		return B2B_ERR_INVALID;
-	return sum(mint, mint->hash_key, head, code, hash_r) ? B2B_OK : B2B_ERR_MEMORY;
+	memcpy(bytes + UUID_BYTES, code.s, B2B_PASSCODE_DIGITS);
+	for (size_t i = 0; i < to.len; i++)
+		lower[i] = b2b_lower(to.s[i]);
+	to.s = lower;
+	return sum(mint, mint->hash_key, head, to, hash_r) ? B2B_OK : B2B_ERR_MEMORY;
 }

@@ -40,8 +40,9 @@ enum b2b_err b2b_ticket_open(const struct b2b_mint *mint, struct b2b_str tenant,
 #define B2B_PASSCODE_HASH 32u
 enum b2b_err b2b_passcode_make(const struct b2b_mint *mint, struct b2b_str notice,
 			       char code_r[B2B_PASSCODE_DIGITS + 1]);
-/* What is stored of it: bound to the guest's entry. */
-enum b2b_err b2b_passcode_hash(const struct b2b_mint *mint, struct b2b_str uuid,
+/* What is stored of it: bound to the guest's entry, and to the address it is mailed to (in any case),
+ * so that it is worth nothing once codes go to another one. */
+enum b2b_err b2b_passcode_hash(const struct b2b_mint *mint, struct b2b_str uuid, struct b2b_str to,
 			       struct b2b_str code, uint8_t hash_r[B2B_PASSCODE_HASH]);
 /* Whether text is eight ASCII digits. */
 bool b2b_passcode_is_like(struct b2b_str text);

@@ -261,8 +261,7 @@ int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b
 		return refuse(op, admission, &verdict, text_r);
 	if (!use_token_up(op, admission))
 		return LDAP_INVALID_CREDENTIALS;
-	if (admission->passcode.len &&
-	    !b2b_passcode_use(op, admission->tenant, &admission->ndn, admission->passcode))
+	if (admission->passcode.len && !b2b_passcode_use(op, admission))
 		return LDAP_INVALID_CREDENTIALS;
 	report(op, admission, proof);
 	return LDAP_SUCCESS;

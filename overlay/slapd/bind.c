@@ -93,7 +93,7 @@ static int bind_by_passcode(Operation *op, SlapReply *rs, struct b2b_admission *
 
 	if (b2b_passcode_is_asked(&op->orb_cred) || !b2b_prove_before(op, bind, B2B_IDP_PASSCODE) ||
 	    !split_codes(b2b_map_str(&op->orb_cred), &passcode, &code) ||
-	    !b2b_passcode_try(op, bind->tenant, &bind->ndn, passcode, &spent))
+	    !b2b_passcode_try(op, bind, passcode, &spent))
 		return fail(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
 	if (!spent)
 		bind->passcode = passcode;

@@ -12,6 +12,16 @@ static AttributeDescription *find_description(const char *attribute)
 	return slap_str2ad(attribute, &ad, &why) == LDAP_SUCCESS ? ad : NULL;
 }
 
+static bool has_value(Entry *e, AttributeDescription *ad, struct berval *value)
+{
+	Attribute *a = attr_find(e->e_attrs, ad);
+
+	return a && attr_valfind(a, SLAP_MR_EQUALITY | SLAP_MR_VALUE_OF_ASSERTION_SYNTAX, value,
+				 NULL, NULL) == LDAP_SUCCESS;
+}
+
+/* slapd looks for values that come twice where clients' writes come in, which ours do not pass; a
+ * server that follows us looks too, and takes neither such an entry nor anything after it. */
 void b2b_entry_put(Entry *e, const char *attribute, const char *value)
 {
 	AttributeDescription *ad = find_description(attribute);
@@ -20,7 +30,7 @@ void b2b_entry_put(Entry *e, const char *attribute, const char *value)
 	if (!ad || !value || !*value)
 		return;
 	ber_str2bv(value, 0, 0, &bv);
-	if (attr_merge_normalize_one(e, ad, &bv, NULL) != LDAP_SUCCESS)
+	if (!has_value(e, ad, &bv) && attr_merge_normalize_one(e, ad, &bv, NULL) != LDAP_SUCCESS)
 		Debug(LDAP_DEBUG_ANY, "b2b: \"%s\": no value for %s: \"%s\"\n", e->e_nname.bv_val,
 		      attribute, value);
 }

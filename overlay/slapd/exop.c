@@ -256,7 +256,7 @@ static int run_any(Operation *op, SlapReply *rs)
 
 int b2b_exop_register(void)
 {
-	int rc = b2b_invite_open();
+	int rc = b2b_invite_open() || b2b_request_open();
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !rc; i++)
 		rc = load_extop2(&kinds[i].oid, SLAP_EXOP_WRITES, run_any, 0);

@@ -61,6 +61,7 @@ struct b2b_tenant {
 	bool incomplete;       /* the policy published is not all there is; under policy_mutex */
 	ID swept;              /* where the task goes on in its next run; 0: at the beginning */
 	struct b2b_gone *_Atomic gone; /* sponsor.c: people who were deleted or locked */
+	struct b2b_gone *_Atomic left; /* leave.c: guests who were deleted */
 	_Atomic unsigned refs; /* the overlay's own, and one for each bind that waits for a home */
 };
 

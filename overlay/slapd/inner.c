@@ -196,8 +196,8 @@ static int give_entry(Operation *op, SlapReply *rs)
 	return looking->found(looking->ctx, rs->sr_entry) ? LDAP_SUCCESS : LDAP_SIZELIMIT_EXCEEDED;
 }
 
-int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berval *base_ndn,
-		     int scope, const char *filter, b2b_inner_found *found, void *ctx)
+int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_where *where,
+		     b2b_inner_found *found, void *ctx)
 {
 	struct looking looking = { found, ctx };
 	slap_callback cb = { .sc_response = give_entry, .sc_private = &looking };
@@ -205,19 +205,19 @@ int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berv
 	struct b2b_inner inner;
 	Operation *own = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_SEARCH);
 
-	own->o_req_dn = *base_ndn;
-	own->o_req_ndn = *base_ndn;
+	own->o_req_dn = *where->base_ndn;
+	own->o_req_ndn = *where->base_ndn;
 	own->o_callback = &cb;
 	own->o_do_not_cache = 1;
-	own->ors_scope = scope;
+	own->ors_scope = where->scope;
 	own->ors_deref = LDAP_DEREF_NEVER;
 	own->ors_slimit = SLAP_NO_LIMIT;
 	own->ors_tlimit = SLAP_NO_LIMIT;
 	own->ors_attrs = slap_anlist_all_attributes;
-	own->ors_filter = str2filter_x(own, filter);
+	own->ors_filter = str2filter_x(own, where->filter);
 	if (!own->ors_filter)
 		return LDAP_FILTER_ERROR;
-	ber_str2bv(filter, 0, 0, &own->ors_filterstr);
+	ber_str2bv(where->filter, 0, 0, &own->ors_filterstr);
 	own->o_bd->be_search(own, &rs);
 	filter_free_x(own, own->ors_filter, 1);
 	return rs.sr_err == LDAP_SIZELIMIT_EXCEEDED ? LDAP_SUCCESS : rs.sr_err;

@@ -235,8 +235,10 @@ static char *make_filter(struct making *m, const char *uid)
 /* LDAP_SUCCESS: look->guest is who was invited before, or BVNULL. */
 static int look_around(struct making *m, const char *uid, struct look *look)
 {
-	int rc = b2b_inner_search(m->op, m->tenant, &m->tenant->be->be_nsuffix[0],
-				  LDAP_SCOPE_SUBTREE, make_filter(m, uid), sort_out, look);
+	int rc = b2b_inner_search(m->op, m->tenant,
+				  &(struct b2b_where){ &m->tenant->be->be_nsuffix[0],
+						       LDAP_SCOPE_SUBTREE, make_filter(m, uid) },
+				  sort_out, look);
 
 	if (rc != LDAP_SUCCESS) {
 		b2b_error_set(m->error, "the directory could not be searched");

@@ -13,6 +13,8 @@ struct write {
 	struct berval policy; /* policy entry to read again; BVNULL: none */
 	struct berval guest;  /* guest whose b2bNextDue to look at again; BVNULL: none */
 	struct berval person; /* who may have gone; BVNULL: nobody */
+	struct berval name;   /* that a guest has no more; BVNULL: none */
+	struct berval left;   /* guest that is gone and may have left memberships; BVNULL: none */
 	bool guests;          /* a guest was made, changed or removed */
 	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
@@ -59,8 +61,12 @@ static int write_done(Operation *op, SlapReply *rs)
 		b2b_session_guests_changed();
 	if (!BER_BVISNULL(&write->guest))
 		settle(op, write->tenant, &write->guest);
+	if (!BER_BVISNULL(&write->name))
+		b2b_assign_follow(op, write->tenant, &write->name);
 	if (!BER_BVISNULL(&write->person))
 		b2b_sponsor_gone(write->tenant, &write->person);
+	if (!BER_BVISNULL(&write->left))
+		b2b_leave_note(write->tenant, &write->left);
 	if (write->wake)
 		b2b_task_wake(write->tenant);
 	return SLAP_CB_CONTINUE;
@@ -338,19 +344,6 @@ static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool *wake_r,
 	return rc;
 }
 
-/* Whether a change concerns a guest or a project, or nobody can tell. */
-static bool concerns_life(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
-{
-	Entry *e;
-	int rc = b2b_entry_read(op, tenant, ndn, &e);
-
-	if (!e)
-		return rc != LDAP_NO_SUCH_OBJECT;
-	bool concerns = b2b_map_is_guest(e) || b2b_life_concerns(tenant, e);
-	b2b_entry_release(op, tenant, e);
-	return concerns;
-}
-
 int b2b_keeper_modify(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
@@ -368,7 +361,7 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 	}
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
 	if (!policy && !changes_class(op->orm_modlist) &&
-	    !concerns_life(op, tenant, &op->o_req_ndn))
+	    !b2b_life_concerns_name(op, tenant, &op->o_req_ndn))
 		return SLAP_CB_CONTINUE;
 	bool trusted = is_trusted(op);
 	/* by the password modify operation, which names it late, or in a transaction */
@@ -431,6 +424,8 @@ int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 	}
 	/* guests below a renamed entry get other names too */
 	struct write *write = follow_write(op, tenant);
+	if (!be_shadow_update(op) && is_guest(op, tenant, &op->o_req_ndn))
+		ber_dupbv_x(&write->name, &op->o_req_ndn, op->o_tmpmemctx);
 	write->guests = true;
 	write->reload = from || into;
 	return SLAP_CB_CONTINUE;
@@ -470,11 +465,18 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 	if (policy && !is_trusted(op) && (rc = b2b_review_drop(op, tenant)) != LDAP_SUCCESS)
 		return refuse_with(op, rs, rc, "b2b: the items of this review cannot be deleted");
 	struct write *write = follow_write(op, tenant);
+	if (guest && !be_shadow_update(op))
+		ber_dupbv_x(&write->name, &op->o_req_ndn, op->o_tmpmemctx);
 	write->guests = guest || (policy && !b2b_policy_is_private(tenant, &op->o_req_ndn));
 	if (policy)
 		follow_policy(op, write);
 	else
 		ber_dupbv_x(&write->person, &op->o_req_ndn, op->o_tmpmemctx);
+	/* the task has seen to it, but where there are other servers not for good */
+	if (guest && (!b2b_inner_is(op) || SLAP_SHADOW(tenant->be))) {
+		ber_dupbv_x(&write->left, &op->o_req_ndn, op->o_tmpmemctx);
+		write->wake = !is_trusted(op);
+	}
 	return SLAP_CB_CONTINUE;
 }
 

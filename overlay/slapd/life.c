@@ -216,7 +216,7 @@ static bool is_blank(Entry *e, enum b2b_attr attr)
 {
 	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
 
-	return !a || b2b_review_is_blank(b2b_map_str(&a->a_vals[0]));
+	return !a || b2b_str_is_blank(b2b_map_str(&a->a_vals[0]));
 }
 
 /* An answer to the guest's own review (design section 9). */
@@ -278,6 +278,18 @@ bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e)
 			       is_entry_objectclass(e, b2b_oc_notice, 0) ||
 			       is_entry_objectclass(e, b2b_oc_request, 0) ||
 			       is_entry_objectclass(e, b2b_oc_item, 0));
+}
+
+bool b2b_life_concerns_name(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	Entry *e;
+	int rc = b2b_entry_read(op, tenant, ndn, &e);
+
+	if (!e)
+		return rc != LDAP_NO_SUCH_OBJECT;
+	bool concerns = b2b_map_is_guest(e) || b2b_life_concerns(tenant, e);
+	b2b_entry_release(op, tenant, e);
+	return concerns;
 }
 
 bool b2b_life_hurries(Entry *e)

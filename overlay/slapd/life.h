@@ -33,8 +33,13 @@ int b2b_inner_delete(Operation *op, struct b2b_tenant *tenant, const struct b2b_
 /* found is called for each entry (borrowed, with all its attributes); false stops.  It must not
  * write: collect what is to be done, then do it. */
 typedef bool b2b_inner_found(void *ctx, Entry *e);
-int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct berval *base_ndn,
-		     int scope, const char *filter, b2b_inner_found *found, void *ctx);
+struct b2b_where {
+	const struct berval *base_ndn;
+	int scope;
+	const char *filter;
+};
+int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_where *where,
+		     b2b_inner_found *found, void *ctx);
 /* Appends text to a filter, escaped (RFC 4515, 3); in op's memory. */
 char *b2b_inner_escape(Operation *op, const struct berval *value);
 
@@ -43,7 +48,8 @@ Entry *b2b_entry_new(const struct berval *dn, const struct berval *ndn, const ch
 /* "cn=<name>,<parent>", name escaped (RFC 4514); in op's memory. */
 struct b2b_name b2b_entry_name(Operation *op, const char *rdn_attr, const char *name,
 			       const struct b2b_name *parent);
-void b2b_entry_put(Entry *e, const char *attribute, const char *value); /* NULL or "": nothing */
+/* NULL or "", and what stands there already: nothing */
+void b2b_entry_put(Entry *e, const char *attribute, const char *value);
 void b2b_entry_put_time(Entry *e, const char *attribute, time_t when);
 /* First value of an attribute that need not be ours (mail, displayName, ...): a copy in op's
  * memory, or NULL. */
@@ -54,6 +60,14 @@ int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *wh
 			struct b2b_name *name_r);
 
 /* person.c: people of our directory */
+/* A name on a list that any thread adds to, and the task takes whole. */
+struct b2b_gone {
+	struct b2b_gone *next;
+	struct berval ndn; /* normalised; its text stands behind the struct */
+};
+struct b2b_gone *b2b_gone_new(const struct berval *ndn); /* ch_free */
+void b2b_gone_add(struct b2b_gone *_Atomic *list, const struct berval *ndn);
+void b2b_gone_forget(struct b2b_gone *_Atomic *list);
 /* There, and not locked: pwdAccountLockedTime 000001010000Z, nsAccountLock TRUE, b2bAccountEnabled FALSE.
  * The rootdn and names outside of the tenant's database count as there. */
 bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
@@ -83,9 +97,10 @@ struct b2b_notice {
  * is logged.  To what data says it adds: tenant (its name), base (normalised DN of the tenant entry),
  * guestName, guestMail. */
 int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_notice *notice);
-/* One for each of the guest's sponsors; mail too for the guest itself where to_guest. */
-void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest, const char *type,
-		     const char *key, json_t *data, bool to_guest);
+/* The same for each of the guest's sponsors, and for the guest itself where to_guest; about says type,
+ * key and data.  guest is a copy. */
+void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest,
+		     const struct b2b_notice *about, bool to_guest);
 
 /* Write rules for what stands in cn=outbox, cn=requests and below definitions of cn=reviews.  before
  * is NULL for an add, after for a delete; in an add after may be added to, in a modify mods may be
@@ -101,10 +116,15 @@ b2b_judge b2b_item_judge;    /* review_item.c: b2bReviewItem */
 b2b_judge b2b_life_judge;
 /* Whether an entry that is neither guest nor policy is ours to judge: a project, a notice, ... */
 bool b2b_life_concerns(struct b2b_tenant *tenant, Entry *e);
+/* The same of what has this name, and whether it is a guest; true where nobody can tell. */
+bool b2b_life_concerns_name(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 /* Whether the task should see to it at once. */
 bool b2b_life_hurries(Entry *e);
 
 struct b2b_sweep;
+
+/* assign.c: assignments of a guest follow op, which deleted it or gave it another name. */
+void b2b_assign_follow(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
 
 /* sponsor.c */
 /* Notes that a person was deleted or locked; the next sweep looks whose sponsor it was. */
@@ -114,7 +134,6 @@ bool b2b_sponsor_may_lock(const Modifications *mods);
 /* Deals with all that were noted; and, where every sponsor of every guest is to be looked at, with
  * them too. */
 void b2b_sponsor_run(struct b2b_sweep *sweep, bool all);
-void b2b_sponsor_forget(struct b2b_tenant *tenant);
 
 /* task.c: a sweep, as those see it who do what is due */
 struct b2b_sweep {
@@ -161,9 +180,12 @@ int b2b_guest_disable(struct b2b_sweep *sweep, const struct berval *ndn, const c
 int b2b_guest_delete(struct b2b_sweep *sweep, const struct berval *ndn, const char *reason);
 /* Takes a guest out of a group by value; a group that must not be empty gets a placeholder. */
 int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
-		     const struct berval *member_ndn); /* project.c */
+		     const struct berval *member_ndn); /* leave.c */
 /* Out of every group, and of every application it is assigned to by name. */
 int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn);
+/* Notes that a guest was deleted, by whomever; the next sweep sees that nothing names it any more. */
+void b2b_leave_note(struct b2b_tenant *tenant, const struct berval *ndn);
+void b2b_leave_run(struct b2b_sweep *sweep);
 
 /* exop.c: extended operations that carry one JSON object in and one out */
 struct b2b_exop {
@@ -210,6 +232,7 @@ struct b2b_invitation {
 	time_t not_before;        /* a guest invited since then is not sent another invitation */
 };
 int b2b_invite_open(void); /* once, before all else */
+int b2b_request_open(void);
 /* Makes the guest, or sends the invitation of the one who is there again; the domain lists and
  * cross-tenant policy are asked, who may invite is not.  Answers an LDAP code with error. */
 int b2b_invite_make(Operation *op, struct b2b_tenant *tenant,
@@ -229,9 +252,6 @@ int b2b_invite_operational(Operation *op, SlapReply *rs);
 /* Notes that who is bound to come under this name asks for a code; nothing is told, and nothing is
  * done in the caller's time. */
 void b2b_passcode_ask(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
-/* Uses a code up if it is right, counts it if not. */
-bool b2b_passcode_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		      struct b2b_str code);
 /* Notes a sign-in, once a day at most (b2bLastSignIn). */
 void b2b_admission_note(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 			time_t last_sign_in);

@@ -136,14 +136,13 @@ int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_no
 	return rc;
 }
 
-void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest, const char *type,
-		     const char *key, json_t *data, bool to_guest)
+void b2b_outbox_tell(Operation *op, struct b2b_tenant *tenant, Entry *guest,
+		     const struct b2b_notice *about, bool to_guest)
 {
 	Attribute *sponsors = attr_find(guest->e_attrs, b2b_ad[B2B_ATTR_SPONSOR]);
-	struct b2b_notice notice = {
-		.type = type, .key = key, .guest = &guest->e_nname, .data = data
-	};
+	struct b2b_notice notice = *about;
 
+	notice.guest = &guest->e_nname;
 	for (unsigned i = 0; sponsors && i < sponsors->a_numvals; i++) {
 		notice.to = &sponsors->a_nvals[i];
 		b2b_outbox_put(op, tenant, &notice);

@@ -69,12 +69,14 @@ static bool read_state(Operation *op, struct b2b_tenant *tenant, struct berval *
 	return false;
 }
 
-static bool is_right(struct b2b_tenant *tenant, const struct state *state, struct b2b_str code)
+/* A code that was mailed to another address than the guest's is wrong. */
+static bool is_right(const struct b2b_admission *admission, const struct state *state,
+		     struct b2b_str code)
 {
 	uint8_t hash[B2B_PASSCODE_HASH];
-	bool right =
-		b2b_passcode_hash(tenant->mint, b2b_str_of(state->uuid), code, hash) == B2B_OK &&
-		CRYPTO_memcmp(hash, state->hash, sizeof(hash)) == 0;
+	bool right = b2b_passcode_hash(admission->tenant->mint, b2b_str_of(state->uuid),
+				       admission->address, code, hash) == B2B_OK &&
+		     CRYPTO_memcmp(hash, state->hash, sizeof(hash)) == 0;
 
 	OPENSSL_cleanse(hash, sizeof(hash));
 	return right;
@@ -119,9 +121,11 @@ static void log_failure(Operation *op, const struct berval *ndn, int rc)
 		      op->o_log_prefix, ndn->bv_val, rc);
 }
 
-bool b2b_passcode_try(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		      struct b2b_str code, bool *spent_r)
+bool b2b_passcode_try(Operation *op, struct b2b_admission *admission, struct b2b_str code,
+		      bool *spent_r)
 {
+	struct b2b_tenant *tenant = admission->tenant;
+	struct berval *ndn = &admission->ndn;
 	int rc = LDAP_ASSERTION_FAILED;
 	struct state state;
 
@@ -138,22 +142,24 @@ bool b2b_passcode_try(Operation *op, struct b2b_tenant *tenant, struct berval *n
 	log_failure(op, ndn, rc);
 	if (rc != LDAP_SUCCESS)
 		return false;
-	if (is_right(tenant, &state, code))
+	if (is_right(admission, &state, code))
 		return true;
 	log_refusal(op, ndn, "it is wrong");
 	return false;
 }
 
-bool b2b_passcode_use(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		      struct b2b_str code)
+bool b2b_passcode_use(Operation *op, struct b2b_admission *admission)
 {
+	struct b2b_tenant *tenant = admission->tenant;
+	struct berval *ndn = &admission->ndn;
 	int rc = LDAP_ASSERTION_FAILED;
 	struct state state;
 
 	if (!can_be_used(op, tenant))
 		return false;
 	for (int i = 0; i < ATTEMPTS && rc == LDAP_ASSERTION_FAILED; i++) {
-		if (!read_state(op, tenant, ndn, &state) || !is_right(tenant, &state, code))
+		if (!read_state(op, tenant, ndn, &state) ||
+		    !is_right(admission, &state, admission->passcode))
 			return false;
 		rc = b2b_keeper_write(op, tenant, &state.read, take_away());
 	}

@@ -57,9 +57,55 @@ bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct
 	return is_outside(tenant, ndn) || look_up(op, tenant, ndn) != 0;
 }
 
+/* --- lists of names --- */
+
+struct b2b_gone *b2b_gone_new(const struct berval *ndn)
+{
+	struct b2b_gone *gone = ch_malloc(sizeof(*gone) + ndn->bv_len + 1);
+
+	gone->next = NULL;
+	gone->ndn.bv_val = (char *)(gone + 1);
+	gone->ndn.bv_len = ndn->bv_len;
+	memcpy(gone->ndn.bv_val, ndn->bv_val, ndn->bv_len);
+	gone->ndn.bv_val[ndn->bv_len] = '\0';
+	return gone;
+}
+
+void b2b_gone_add(struct b2b_gone *_Atomic *list, const struct berval *ndn)
+{
+	struct b2b_gone *gone = b2b_gone_new(ndn);
+
+	gone->next = atomic_load(list);
+	while (!atomic_compare_exchange_weak(list, &gone->next, gone))
+		;
+}
+
+void b2b_gone_forget(struct b2b_gone *_Atomic *list)
+{
+	struct b2b_gone *gone = atomic_exchange(list, NULL);
+
+	while (gone) {
+		struct b2b_gone *next = gone->next;
+
+		ch_free(gone);
+		gone = next;
+	}
+}
+
 /* --- groups --- */
 
-/* Member values that are DNs of a group, in op's memory; BVNULL ends.  NULL: it is no group. */
+/* What an operation's memory cannot hold comes from the heap, and nobody frees that at its end. */
+static void free_members(Operation *op, struct berval *list)
+{
+	if (!list)
+		return;
+	for (struct berval *member = list; !BER_BVISNULL(member); member++)
+		op->o_tmpfree(member->bv_val, op->o_tmpmemctx);
+	op->o_tmpfree(list, op->o_tmpmemctx);
+}
+
+/* Member values that are DNs of a group; BVNULL ends; free_members frees them.  NULL: it is no
+ * group. */
 static struct berval *members_of(Operation *op, struct b2b_tenant *tenant, struct berval *group)
 {
 	static const char *const types[] = { "member", "uniqueMember" };
@@ -74,8 +120,10 @@ static struct berval *members_of(Operation *op, struct b2b_tenant *tenant, struc
 			continue;
 		struct berval *more =
 			op->o_tmpcalloc(count + a->a_numvals + 1, sizeof(*more), op->o_tmpmemctx);
-		if (count)
+		if (count) {
 			memcpy(more, list, count * sizeof(*more));
+			op->o_tmpfree(list, op->o_tmpmemctx);
+		}
 		list = more;
 		for (unsigned j = 0; j < a->a_numvals; j++)
 			ber_dupbv_x(&list[count++], &a->a_nvals[j], op->o_tmpmemctx);
@@ -116,6 +164,7 @@ struct question {
 static bool is_within(struct question *q, struct berval *group, int depth)
 {
 	struct berval *members;
+	bool found = false;
 
 	if (!q->looks || (q->but && bvmatch(group, q->but)))
 		return false;
@@ -123,11 +172,10 @@ static bool is_within(struct question *q, struct berval *group, int depth)
 	if (is_member(q->op, q->tenant, group, q->ndn))
 		return true;
 	members = depth < NESTING ? members_of(q->op, q->tenant, group) : NULL;
-	for (; members && !BER_BVISNULL(members); members++) {
-		if (!bvmatch(members, group) && is_within(q, members, depth + 1))
-			return true;
-	}
-	return false;
+	for (size_t i = 0; members && !found && !BER_BVISNULL(&members[i]); i++)
+		found = !bvmatch(&members[i], group) && is_within(q, &members[i], depth + 1);
+	free_members(q->op, members);
+	return found;
 }
 
 bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,

@@ -1,179 +1,32 @@
 /*
  * project.c - projects (b2bCollaboration): when one ends, its guests lose the membership, and those
- * with nothing else are disabled; and how a guest leaves groups.
- * In: a project that b2bNextDue found, or a guest that goes.  Out: groups without it.
+ * with nothing else are disabled.
+ * In: a project that b2bNextDue found.  Out: groups without guests, guests that are off.
  */
 #include "life.h"
 
-static const char *const member_types[] = { "member", "uniqueMember", "roleOccupant",
-					    "b2bAppAssignee" };
-#define MEMBER_TYPES (sizeof(member_types) / sizeof(member_types[0]))
+/* --- its guests --- */
 
-static AttributeDescription *find_description(const char *attribute)
-{
-	AttributeDescription *ad = NULL;
-	const char *why;
-
-	return slap_str2ad(attribute, &ad, &why) == LDAP_SUCCESS ? ad : NULL;
-}
-
-/* --- leaving a group --- */
-
-static void append(Modifications **mods, AttributeDescription *ad, int how,
-		   const struct berval *value)
-{
-	Modifications *m = ch_calloc(1, sizeof(*m));
-
-	m->sml_op = how;
-	m->sml_flags = SLAP_MOD_INTERNAL;
-	m->sml_desc = ad;
-	m->sml_type = ad->ad_cname;
-	m->sml_numvals = 1;
-	m->sml_values = ch_calloc(2, sizeof(struct berval));
-	ber_dupbv(&m->sml_values[0], (struct berval *)value);
-	if (attr_normalize(ad, m->sml_values, &m->sml_nvalues, NULL) != LDAP_SUCCESS)
-		m->sml_nvalues = NULL;
-	while (*mods)
-		mods = &(*mods)->sml_next;
-	*mods = m;
-}
-
-/* Who may not be the last to leave: its class wants a member. */
-static bool wants_member(Entry *e)
-{
-	static const char *const classes[] = { "groupOfNames", "groupOfUniqueNames" };
-
-	for (size_t i = 0; i < 2; i++) {
-		ObjectClass *oc = oc_find(classes[i]);
-
-		if (oc && is_entry_objectclass(e, oc, 0))
-			return true;
-	}
-	return false;
-}
-
-/* The value as it stands in a list, or NULL. */
-static const struct berval *find_value(Attribute *a, const struct berval *ndn)
-{
-	unsigned at;
-
-	if (attr_valfind(a,
-			 SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
-				 SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
-			 (struct berval *)ndn, &at, NULL) != LDAP_SUCCESS)
-		return NULL;
-	return &a->a_vals[at];
-}
-
-/* What takes a member out; a name below the tenant entry, where no person can ever stand, takes the
- * place of the last one. */
-static Modifications *leave(Operation *op, struct b2b_tenant *tenant, Entry *e,
-			    const struct berval *ndn)
-{
-	struct b2b_name base = { tenant->base, tenant->nbase };
-	Modifications *mods = NULL;
-
-	for (size_t i = 0; i < MEMBER_TYPES; i++) {
-		AttributeDescription *ad = find_description(member_types[i]);
-		Attribute *a = ad ? attr_find(e->e_attrs, ad) : NULL;
-		const struct berval *value = a ? find_value(a, ndn) : NULL;
-
-		if (!value)
-			continue;
-		if (i < 2 && a->a_numvals == 1 && wants_member(e)) {
-			struct b2b_name nobody = b2b_entry_name(op, "cn", "nobody", &base);
-
-			append(&mods, ad, LDAP_MOD_ADD, &nobody.dn);
-		}
-		append(&mods, ad, LDAP_MOD_DELETE, value);
-	}
-	return mods;
-}
-
-int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berval *group_ndn,
-		     const struct berval *member_ndn)
-{
-	Entry *e = b2b_entry_get(op, tenant, (struct berval *)group_ndn), *copy;
-	struct b2b_name name;
-	Modifications *mods;
-	int rc = LDAP_SUCCESS;
-
-	if (!e)
-		return LDAP_NO_SUCH_OBJECT;
-	copy = entry_dup(e);
-	b2b_entry_release(op, tenant, e);
-	name = (struct b2b_name){ copy->e_name, copy->e_nname };
-	mods = leave(op, tenant, copy, member_ndn);
-	if (mods)
-		rc = b2b_inner_modify(op, tenant, &name, NULL, mods, false);
-	entry_free(copy);
-	/* somebody else was faster */
-	return rc == LDAP_NO_SUCH_ATTRIBUTE ? LDAP_SUCCESS : rc;
-}
-
-/* --- leaving all groups --- */
-
-struct groups {
-	Operation *op;
+struct guests {
 	struct berval *list;
 	size_t count, room;
 };
 
-static bool note_group(void *ctx, Entry *e)
+static void note_guest(struct guests *guests, const struct berval *ndn)
 {
-	struct groups *groups = ctx;
-
-	if (groups->count == groups->room) {
-		groups->room = groups->room ? 2 * groups->room : 16;
-		groups->list = ch_realloc(groups->list, groups->room * sizeof(*groups->list));
+	if (guests->count == guests->room) {
+		guests->room = guests->room ? 2 * guests->room : 16;
+		guests->list = ch_realloc(guests->list, guests->room * sizeof(*guests->list));
 	}
-	ber_dupbv(&groups->list[groups->count++], &e->e_nname);
-	return true;
+	ber_dupbv(&guests->list[guests->count++], (struct berval *)ndn);
 }
 
-static void free_groups(struct groups *groups)
+static void free_guests(struct guests *guests)
 {
-	for (size_t i = 0; i < groups->count; i++)
-		ch_free(groups->list[i].bv_val);
-	ch_free(groups->list);
+	for (size_t i = 0; i < guests->count; i++)
+		ch_free(guests->list[i].bv_val);
+	ch_free(guests->list);
 }
-
-/* All entries that match below any suffix of the tenant's database. */
-static void find_groups(struct b2b_sweep *sweep, const char *filter, struct groups *groups)
-{
-	BackendDB *be = sweep->tenant->be;
-
-	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 filter, note_group, groups);
-}
-
-int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn)
-{
-	struct groups groups = { 0 };
-	char *value = b2b_inner_escape(sweep->op, member_ndn), *filter;
-	size_t size = MEMBER_TYPES * (strlen(value) + 32) + 8, used;
-	int rc = LDAP_SUCCESS;
-
-	filter = ch_malloc(size);
-	used = (size_t)snprintf(filter, size, "(|");
-	for (size_t i = 0; i < MEMBER_TYPES; i++)
-		used += (size_t)snprintf(filter + used, size - used, "(%s=%s)", member_types[i],
-					 value);
-	snprintf(filter + used, size - used, ")");
-	find_groups(sweep, filter, &groups);
-	for (size_t i = 0; i < groups.count && rc == LDAP_SUCCESS; i++) {
-		rc = b2b_group_remove(sweep->op, sweep->tenant, &groups.list[i], member_ndn);
-		if (rc != LDAP_SUCCESS)
-			Debug(LDAP_DEBUG_ANY, "b2b: task guest=\"%s\": stays in \"%s\" (%d)\n",
-			      member_ndn->bv_val, groups.list[i].bv_val, rc);
-	}
-	free_groups(&groups);
-	ch_free(filter);
-	return rc;
-}
-
-/* --- the end of a project --- */
 
 static time_t end_of(Entry *e)
 {
@@ -215,8 +68,10 @@ static bool has_other_project(struct b2b_sweep *sweep, const struct berval *gues
 	snprintf(filter, size, "(&(objectClass=b2bCollaboration)(|(member=%s)(uniqueMember=%s)))",
 		 value, value);
 	for (int i = 0; !BER_BVISNULL(&be->be_nsuffix[i]) && !others.found; i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 filter, note_other, &others);
+		b2b_inner_search(
+			sweep->op, sweep->tenant,
+			&(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE, filter },
+			note_other, &others);
 	ch_free(filter);
 	return others.found;
 }
@@ -264,28 +119,31 @@ static bool dismiss(struct b2b_sweep *sweep, const struct berval *guest,
 	return b2b_group_remove(sweep->op, sweep->tenant, project, guest) == LDAP_SUCCESS;
 }
 
-/* The guests among the members; in groups' list. */
-static void find_guests(struct b2b_sweep *sweep, Entry *project, struct groups *guests)
+/* The guests among the members. */
+static void find_guests(struct b2b_sweep *sweep, Entry *project, struct guests *guests)
 {
+	static const char *const types[] = { "member", "uniqueMember" };
+
 	for (size_t i = 0; i < 2; i++) {
-		AttributeDescription *ad = find_description(member_types[i]);
-		Attribute *a = ad ? attr_find(project->e_attrs, ad) : NULL;
+		AttributeDescription *ad = NULL;
+		const char *why;
+		Attribute *a = slap_str2ad(types[i], &ad, &why) == LDAP_SUCCESS
+				       ? attr_find(project->e_attrs, ad)
+				       : NULL;
 
 		for (unsigned j = 0; a && j < a->a_numvals; j++) {
-			Entry named = { .e_nname = a->a_nvals[j] };
-
 			if (is_guest(sweep, &a->a_nvals[j]))
-				note_group(guests, &named);
+				note_guest(guests, &a->a_nvals[j]);
 		}
 	}
 }
 
 static bool has_guests(struct b2b_sweep *sweep, Entry *project)
 {
-	struct groups guests = { 0 };
+	struct guests guests = { 0 };
 
 	find_guests(sweep, project, &guests);
-	free_groups(&guests);
+	free_guests(&guests);
 	return guests.count != 0;
 }
 
@@ -334,7 +192,7 @@ static bool is_over(struct b2b_sweep *sweep, const struct berval *ndn)
 /* One guest that cannot be written does not stand in the way of others. */
 static bool end_project(struct b2b_sweep *sweep, Entry *project)
 {
-	struct groups guests = { 0 };
+	struct guests guests = { 0 };
 	bool done = true;
 
 	find_guests(sweep, project, &guests);
@@ -347,7 +205,7 @@ static bool end_project(struct b2b_sweep *sweep, Entry *project)
 		}
 		done = dismiss(sweep, &guests.list[i], &project->e_nname) && done;
 	}
-	free_groups(&guests);
+	free_guests(&guests);
 	if (done)
 		Debug(LDAP_DEBUG_STATS, "b2b: task project=\"%s\" ended\n",
 		      project->e_nname.bv_val);
@@ -358,7 +216,7 @@ void b2b_project_count(struct b2b_sweep *sweep, const struct berval *ndn)
 {
 	Entry *project = copy_project(sweep, ndn);
 	time_t end = project_end(project);
-	struct groups guests = { 0 };
+	struct guests guests = { 0 };
 
 	if (end && end <= sweep->now)
 		find_guests(sweep, project, &guests);
@@ -371,7 +229,7 @@ void b2b_project_count(struct b2b_sweep *sweep, const struct berval *ndn)
 		    !has_something_else(sweep, &guests.list[i], &project->e_nname))
 			b2b_sweep_expect(sweep, &guests.list[i]);
 	}
-	free_groups(&guests);
+	free_guests(&guests);
 	if (project)
 		entry_free(project);
 }

@@ -67,7 +67,9 @@ static inline bool b2b_passcode_is_asked(const struct berval *password)
 
 /* passcode_use.c: tries a code, which counts whether it is right or not, so that no more than five
  * are ever compared.  spent_r: it was the last try, so the code is used up by it already. */
-bool b2b_passcode_try(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
-		      struct b2b_str code, bool *spent_r);
+bool b2b_passcode_try(Operation *op, struct b2b_admission *admission, struct b2b_str code,
+		      bool *spent_r);
+/* Uses the admission's code up; false: it is not right any more. */
+bool b2b_passcode_use(Operation *op, struct b2b_admission *admission);
 
 #endif

@@ -374,6 +374,23 @@ static void follow_state(const struct b2b_record_change *change, const struct b2
 	b2b_record_set_time(mods, B2B_ATTR_USER_STATE_CHANGED, change->now);
 }
 
+/* Whether a change gives an attribute a value. */
+static bool gives(const Modifications *m, enum b2b_attr attr)
+{
+	for (; m; m = m->sml_next) {
+		if (m->sml_desc == b2b_ad[attr] && m->sml_numvals)
+			return true;
+	}
+	return false;
+}
+
+static const char *text_of(Entry *e, enum b2b_attr attr)
+{
+	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
+
+	return a ? a->a_vals[0].bv_val : "";
+}
+
 static void follow_enabled(const struct b2b_record_change *change, const struct b2b_guest *before,
 			   struct b2b_guest *after, Entry *e, Modifications **mods)
 {
@@ -387,27 +404,17 @@ static void follow_enabled(const struct b2b_record_change *change, const struct 
 		after->enabled_at = change->now; /* the time it was off counts for nothing */
 		b2b_record_set_time(mods, B2B_ATTR_ENABLED_AT, change->now);
 	}
+	/* a task that just disabled or deletes it has left marks that are not in the image */
+	bool says_so = after->enabled && gives(*mods, B2B_ATTR_ACCOUNT_ENABLED);
 	for (size_t i = 0; after->enabled && i < sizeof(marks) / sizeof(marks[0]); i++) {
-		if (has(e, marks[i]))
-			b2b_record_set(mods, marks[i], NULL);
+		bool by_value = marks[i] == B2B_ATTR_DELETE_AFTER && has(e, marks[i]);
+
+		if (!says_so && !has(e, marks[i]))
+			continue;
+		b2b_record_set(mods, marks[i], by_value ? text_of(e, marks[i]) : NULL);
+		if (by_value)
+			last(*mods)->sml_op = LDAP_MOD_DELETE;
 	}
-}
-
-/* Whether a client's change says what the review comes to. */
-static bool answers_review(const Modifications *m)
-{
-	for (; m; m = m->sml_next) {
-		if (m->sml_desc == b2b_ad[B2B_ATTR_REVIEW_DECISION] && m->sml_numvals)
-			return true;
-	}
-	return false;
-}
-
-static const char *text_of(Entry *e, enum b2b_attr attr)
-{
-	Attribute *a = attr_find(e->e_attrs, b2b_ad[attr]);
-
-	return a ? a->a_vals[0].bv_val : "";
 }
 
 /* Notes who answered the review, and when the next one ends. */
@@ -417,7 +424,7 @@ static void follow_review(const struct b2b_record_change *change, const struct b
 	unsigned interval = change->policy ? change->policy->review_interval_days : 90;
 	unsigned duration = change->policy ? change->policy->review_duration_days : 14;
 
-	if (!answers_review(*mods) || !has(e, B2B_ATTR_REVIEW_DECISION))
+	if (!gives(*mods, B2B_ATTR_REVIEW_DECISION) || !has(e, B2B_ATTR_REVIEW_DECISION))
 		return;
 	b2b_record_note_review(change->now, change->who->bv_val,
 			       text_of(e, B2B_ATTR_REVIEW_DECISION),

@@ -173,7 +173,9 @@ static void tell_sponsors(struct redemption *r, Entry *guest)
 			     now))
 		return;
 	data = json_pack("{s:s, s:s}", "person", who.s, "personTenant", r->bearer.tenant_id.s);
-	b2b_outbox_tell(r->op, tenant, guest, "wrong-person", key, data, false);
+	b2b_outbox_tell(r->op, tenant, guest,
+			&(struct b2b_notice){ .type = "wrong-person", .key = key, .data = data },
+			false);
 	json_decref(data);
 }
 
@@ -235,7 +237,7 @@ static int prove_by_passcode(struct redemption *r)
 	if (!b2b_passcode_is_like(code) ||
 	    !b2b_prove_before(r->op, &r->admission, B2B_IDP_PASSCODE))
 		return fail(r, "no code is taken of this guest");
-	if (!b2b_passcode_try(r->op, r->exop->tenant, &r->admission.ndn, code, &spent))
+	if (!b2b_passcode_try(r->op, &r->admission, code, &spent))
 		return fail(r, "the code is wrong");
 	if (!spent)
 		r->admission.passcode = code;

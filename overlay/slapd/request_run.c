@@ -8,7 +8,7 @@
  */
 #include "request.h"
 
-enum { NESTING = 8, APPROVERS_MAX = 200 };
+enum { NESTING = 8, APPROVERS_MAX = 100 };
 
 #define DAY_SECS ((time_t)86400)
 
@@ -132,6 +132,7 @@ static json_t *make_data(struct request *request)
 		apps = longer;
 	}
 	json_object_set_new(data, "request", json_string(request->cn));
+	json_object_set_new(data, "item", json_string(request->name.dn.bv_val));
 	json_object_set_new(data, "guestName", json_string(name));
 	json_object_set_new(data, "guestMail", json_string(request->mail));
 	json_object_set_new(data, "reason", json_string(request->reason ? request->reason : ""));
@@ -143,14 +144,16 @@ static json_t *make_data(struct request *request)
 struct telling {
 	struct request *request;
 	struct b2b_notice notice;
-	unsigned left; /* entries yet to be looked at */
+	unsigned left; /* entries that may yet be looked at */
+	bool cut;      /* there were more */
 	int rc;
 };
 
-/* Values of member and uniqueMember, in op's memory; NULL: it is no group.  *gone_r: it is not
- * there. */
-static struct berval *members_of(struct request *request, struct berval *ndn, bool *gone_r)
+/* Values of member or uniqueMember, no more than can be told, in op's memory; NULL: it is no group.
+ * *gone_r: it is not there. */
+static struct berval *members_of(struct telling *telling, struct berval *ndn, bool *gone_r)
 {
+	struct request *request = telling->request;
 	Operation *op = request->sweep->op;
 	static const char *const types[] = { "member", "uniqueMember" };
 	Entry *e = b2b_entry_get(op, request->sweep->tenant, ndn);
@@ -166,8 +169,9 @@ static struct berval *members_of(struct request *request, struct berval *ndn, bo
 
 		if (!a)
 			continue;
-		list = op->o_tmpcalloc(a->a_numvals + 1, sizeof(*list), op->o_tmpmemctx);
-		for (unsigned j = 0; j < a->a_numvals; j++)
+		list = op->o_tmpcalloc(APPROVERS_MAX + 1, sizeof(*list), op->o_tmpmemctx);
+		for (unsigned j = 0; j < a->a_numvals && j <= telling->left && j < APPROVERS_MAX;
+		     j++)
 			ber_dupbv_x(&list[j], &a->a_nvals[j], op->o_tmpmemctx);
 	}
 	if (e)
@@ -182,11 +186,14 @@ static void tell(struct telling *telling, struct berval *ndn, int depth)
 	struct berval *members;
 	bool gone;
 
-	if (!telling->left || b2b_tenant_of(ndn) != request->sweep->tenant ||
-	    bvmatch(ndn, &request->by))
+	if (b2b_tenant_of(ndn) != request->sweep->tenant || bvmatch(ndn, &request->by))
 		return;
+	if (!telling->left) {
+		telling->cut = true;
+		return;
+	}
 	telling->left--;
-	members = members_of(request, ndn, &gone);
+	members = members_of(telling, ndn, &gone);
 	if (gone)
 		return;
 	if (!members) {
@@ -218,6 +225,9 @@ static bool tell_approvers(struct request *request)
 		tell(&telling, &ndn, 1);
 	}
 	json_decref(telling.notice.data);
+	if (telling.cut)
+		Debug(LDAP_DEBUG_ANY, "b2b: request \"%s\": not all of its approvers are told\n",
+		      request->name.dn.bv_val);
 	if (!who || !who->count)
 		Debug(LDAP_DEBUG_ANY,
 		      "b2b: request \"%s\": nobody is named that could be told "

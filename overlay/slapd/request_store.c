@@ -16,6 +16,15 @@ enum {
 
 #define HASH_BYTES 32u
 
+/* Of several that ask for one person at once, the others find what the first has stored, and are not
+ * counted. */
+static ldap_pvt_thread_mutex_t one_at_a_time;
+
+int b2b_request_open(void)
+{
+	return ldap_pvt_thread_mutex_init(&one_at_a_time);
+}
+
 static const char *const states[] = { "",        "checking", "pending", "approved", "denied",
 				      "blocked", "invalid",  "invited", "failed" };
 
@@ -66,8 +75,10 @@ static int judge_known(struct b2b_asking *asking, struct b2b_error *error)
 	ber_str2bv(asking->mail, 0, 0, &mail);
 	snprintf(filter, sizeof(filter), "(&(objectClass=b2bGuest)(mail=%s))",
 		 b2b_inner_escape(asking->op, &mail));
-	if (b2b_inner_search(asking->op, asking->tenant, &asking->tenant->be->be_nsuffix[0],
-			     LDAP_SCOPE_SUBTREE, filter, note_guest, &known) != LDAP_SUCCESS)
+	if (b2b_inner_search(asking->op, asking->tenant,
+			     &(struct b2b_where){ &asking->tenant->be->be_nsuffix[0],
+						  LDAP_SCOPE_SUBTREE, filter },
+			     note_guest, &known) != LDAP_SUCCESS)
 		return LDAP_UNAVAILABLE;
 	if (known.disabled) {
 		b2b_error_set(error, "disabled");
@@ -178,8 +189,8 @@ static int add(struct b2b_asking *asking, const struct b2b_name *name,
 
 /* Who asks again while a request is open finds that one: its name follows from the address, and from
  * how many were closed before. */
-int b2b_request_store(struct b2b_asking *asking, char text_r[B2B_REQUEST_NAME_SIZE],
-		      enum b2b_request_state *state_r)
+static int find_or_add(struct b2b_asking *asking, char text_r[B2B_REQUEST_NAME_SIZE],
+		       enum b2b_request_state *state_r)
 {
 	struct b2b_name requests, name;
 	int rc = b2b_entry_container(asking->op, asking->tenant, "requests", &requests);
@@ -199,4 +210,13 @@ int b2b_request_store(struct b2b_asking *asking, char text_r[B2B_REQUEST_NAME_SI
 			return LDAP_SUCCESS;
 	}
 	return rc == LDAP_SUCCESS ? LDAP_BUSY : rc;
+}
+
+int b2b_request_store(struct b2b_asking *asking, char name_r[B2B_REQUEST_NAME_SIZE],
+		      enum b2b_request_state *state_r)
+{
+	ldap_pvt_thread_mutex_lock(&one_at_a_time);
+	int rc = find_or_add(asking, name_r, state_r);
+	ldap_pvt_thread_mutex_unlock(&one_at_a_time);
+	return rc;
 }

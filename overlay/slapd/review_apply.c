@@ -50,7 +50,8 @@ int b2b_review_guest(struct b2b_sweep *sweep, const struct berval *ndn, struct b
 	/* renamed, or gone */
 	snprintf(filter, sizeof(filter), "(entryUUID=%s)", b2b_inner_escape(sweep->op, &text));
 	for (; !BER_BVISNULL(suffix) && rc == LDAP_SUCCESS && !search.found; suffix++)
-		rc = b2b_inner_search(sweep->op, sweep->tenant, suffix, LDAP_SCOPE_SUBTREE, filter,
+		rc = b2b_inner_search(sweep->op, sweep->tenant,
+				      &(struct b2b_where){ suffix, LDAP_SCOPE_SUBTREE, filter },
 				      take_name, &search);
 	return rc == LDAP_SUCCESS && !search.found ? LDAP_NO_SUCH_OBJECT : rc;
 }

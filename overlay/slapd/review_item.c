@@ -165,7 +165,7 @@ static int check_answer(const struct b2b_definition *review, Entry *after, struc
 			      (int)decision.len, decision.s);
 		return LDAP_CONSTRAINT_VIOLATION;
 	}
-	if (approves && review->policy->justify && b2b_review_is_blank(why))
+	if (approves && review->policy->justify && b2b_str_is_blank(why))
 		return refuse(error, LDAP_CONSTRAINT_VIOLATION,
 			      "b2bReviewJustification: an approval says why");
 	return LDAP_SUCCESS;

@@ -234,13 +234,16 @@ int b2b_review_items(struct b2b_definition *review, unsigned instance, const cha
 			 state);
 	else
 		snprintf(filter, sizeof(filter), "(cn=%u-*)", instance);
-	return b2b_inner_search(review->sweep->op, review->sweep->tenant, &review->name.ndn,
-				LDAP_SCOPE_ONELEVEL, filter, note_any, list);
+	return b2b_inner_search(
+		review->sweep->op, review->sweep->tenant,
+		&(struct b2b_where){ &review->name.ndn, LDAP_SCOPE_ONELEVEL, filter }, note_any,
+		list);
 }
 
 int b2b_review_children(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			struct b2b_review_list *list)
 {
-	return b2b_inner_search(op, tenant, ndn, LDAP_SCOPE_ONELEVEL, "(objectClass=*)", note_any,
-				list);
+	return b2b_inner_search(op, tenant,
+				&(struct b2b_where){ ndn, LDAP_SCOPE_ONELEVEL, "(objectClass=*)" },
+				note_any, list);
 }

@@ -212,8 +212,10 @@ static int search_group(struct looking *looking, const char *filter)
 			rc = LDAP_BUSY;
 		else if (dnIsSuffix(&persons.list[i], &base) &&
 			 be_issubordinate(sweep->tenant->be, &persons.list[i]))
-			rc = b2b_inner_search(sweep->op, sweep->tenant, &persons.list[i],
-					      LDAP_SCOPE_BASE, filter, note_guest, looking);
+			rc = b2b_inner_search(
+				sweep->op, sweep->tenant,
+				&(struct b2b_where){ &persons.list[i], LDAP_SCOPE_BASE, filter },
+				note_guest, looking);
 		if (rc == LDAP_NO_SUCH_OBJECT)
 			rc = LDAP_SUCCESS;
 		b2b_sweep_renew(sweep);
@@ -231,11 +233,13 @@ static int search_tree(struct looking *looking, const char *filter)
 
 	if (base) {
 		ber_str2bv(base, 0, 0, &given);
-		return b2b_inner_search(sweep->op, sweep->tenant, &given, LDAP_SCOPE_SUBTREE,
-					filter, note_guest, looking);
+		return b2b_inner_search(sweep->op, sweep->tenant,
+					&(struct b2b_where){ &given, LDAP_SCOPE_SUBTREE, filter },
+					note_guest, looking);
 	}
 	for (; !BER_BVISNULL(suffix) && rc == LDAP_SUCCESS; suffix++)
-		rc = b2b_inner_search(sweep->op, sweep->tenant, suffix, LDAP_SCOPE_SUBTREE, filter,
+		rc = b2b_inner_search(sweep->op, sweep->tenant,
+				      &(struct b2b_where){ suffix, LDAP_SCOPE_SUBTREE, filter },
 				      note_guest, looking);
 	return rc;
 }

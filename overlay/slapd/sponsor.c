@@ -9,46 +9,11 @@
 
 enum { AT_ONCE = 100 }; /* people looked for by one search */
 
-struct b2b_gone {
-	struct b2b_gone *next;
-	struct berval ndn; /* its text stands behind the struct */
-};
-
-static struct b2b_gone *make(const struct berval *ndn)
-{
-	struct b2b_gone *gone = ch_malloc(sizeof(*gone) + ndn->bv_len + 1);
-
-	gone->next = NULL;
-	gone->ndn.bv_val = (char *)(gone + 1);
-	gone->ndn.bv_len = ndn->bv_len;
-	memcpy(gone->ndn.bv_val, ndn->bv_val, ndn->bv_len);
-	gone->ndn.bv_val[ndn->bv_len] = '\0';
-	return gone;
-}
-
 void b2b_sponsor_gone(struct b2b_tenant *tenant, const struct berval *ndn)
 {
-	struct b2b_gone *gone;
-
 	/* nobody would ever take them off the list */
-	if (!tenant->sweep_interval_secs || !b2b_tenant_is_writable(tenant))
-		return;
-	gone = make(ndn);
-	gone->next = atomic_load(&tenant->gone);
-	while (!atomic_compare_exchange_weak(&tenant->gone, &gone->next, gone))
-		;
-}
-
-void b2b_sponsor_forget(struct b2b_tenant *tenant)
-{
-	struct b2b_gone *gone = atomic_exchange(&tenant->gone, NULL);
-
-	while (gone) {
-		struct b2b_gone *next = gone->next;
-
-		ch_free(gone);
-		gone = next;
-	}
+	if (tenant->sweep_interval_secs && b2b_tenant_is_writable(tenant))
+		b2b_gone_add(&tenant->gone, ndn);
 }
 
 bool b2b_sponsor_may_lock(const Modifications *mods)
@@ -181,7 +146,7 @@ struct names {
 static bool note_name(void *ctx, Entry *e)
 {
 	struct names *names = ctx;
-	struct b2b_gone *one = make(&e->e_nname);
+	struct b2b_gone *one = b2b_gone_new(&e->e_nname);
 
 	one->next = names->list;
 	names->list = one;
@@ -233,9 +198,10 @@ static void release_all(struct b2b_sweep *sweep, struct b2b_gone *const *gone, s
 	b2b_sweep_renew(sweep);
 	filter = make_filter(sweep, gone, count);
 	for (int i = 0; done && !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		done = b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i],
-					LDAP_SCOPE_SUBTREE, filter, note_name,
-					&names) == LDAP_SUCCESS;
+		done = b2b_inner_search(sweep->op, sweep->tenant,
+					&(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+							     filter },
+					note_name, &names) == LDAP_SUCCESS;
 	ch_free(filter);
 	while (names.list) {
 		struct b2b_gone *one = names.list;
@@ -289,7 +255,7 @@ static bool note_sponsors(void *ctx, Entry *e)
 	Attribute *a = attr_find(e->e_attrs, b2b_ad[B2B_ATTR_SPONSOR]);
 
 	for (unsigned i = 0; a && i < a->a_numvals; i++) {
-		struct b2b_gone *one = make(&a->a_nvals[i]);
+		struct b2b_gone *one = b2b_gone_new(&a->a_nvals[i]);
 
 		if (ldap_avl_insert(seen, one, compare, ldap_avl_dup_error))
 			ch_free(one);
@@ -314,8 +280,10 @@ void b2b_sponsor_run(struct b2b_sweep *sweep, bool all)
 
 	b2b_sweep_renew(sweep);
 	for (int i = 0; all && !BER_BVISNULL(&be->be_nsuffix[i]); i++)
-		b2b_inner_search(sweep->op, sweep->tenant, &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				 "(b2bSponsor=*)", note_sponsors, &seen);
+		b2b_inner_search(sweep->op, sweep->tenant,
+				 &(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+						      "(b2bSponsor=*)" },
+				 note_sponsors, &seen);
 	ldap_avl_apply(seen, push, &list, -1, AVL_INORDER);
 	ldap_avl_free(seen, NULL);
 	release_list(sweep, list);

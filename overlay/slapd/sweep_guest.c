@@ -247,6 +247,7 @@ static int disable(struct case_file *file, const char *reason)
 	struct b2b_guest *guest = &file->read.guest;
 	Modifications *mods = NULL;
 	bool lapsed = !strcmp(reason, "review-lapsed");
+	struct b2b_notice about;
 	json_t *data;
 	int rc;
 
@@ -256,9 +257,12 @@ static int disable(struct case_file *file, const char *reason)
 	b2b_record_set(&mods, B2B_ATTR_ACCOUNT_ENABLED, "FALSE");
 	guest->delete_after = b2b_record_disable(sweep->policy, reason, sweep->now, &mods);
 	set_time(data, "deleteAfter", guest->delete_after);
-	b2b_outbox_tell(sweep->op, sweep->tenant, file->e, lapsed ? "lapsed" : "disabled",
-			make_key(file, guest->enabled_at ? guest->enabled_at : guest->created),
-			data, true);
+	about = (struct b2b_notice){
+		.type = lapsed ? "lapsed" : "disabled",
+		.key = make_key(file, guest->enabled_at ? guest->enabled_at : guest->created),
+		.data = data,
+	};
+	b2b_outbox_tell(sweep->op, sweep->tenant, file->e, &about, true);
 	json_decref(data);
 	guest->enabled = false;
 	rc = write_case(file, mods);
@@ -298,6 +302,7 @@ static int delete_guest(struct case_file *file, const char *reason)
 {
 	struct b2b_sweep *sweep = file->sweep;
 	struct b2b_name name = { file->e->e_name, file->e->e_nname };
+	struct b2b_notice about;
 	json_t *data;
 	int rc;
 
@@ -308,10 +313,12 @@ static int delete_guest(struct case_file *file, const char *reason)
 		return rc;
 	b2b_sweep_stopped(sweep);
 	data = json_pack("{s:s}", "reason", reason);
+	about = (struct b2b_notice){ .type = "deleted",
+				     .key = make_key(file, file->read.guest.created),
+				     .data = data };
 	rc = b2b_group_remove_all(sweep, &file->e->e_nname);
 	if (rc == LDAP_SUCCESS)
-		b2b_outbox_tell(sweep->op, sweep->tenant, file->e, "deleted",
-				make_key(file, file->read.guest.created), data, false);
+		b2b_outbox_tell(sweep->op, sweep->tenant, file->e, &about, false);
 	json_decref(data);
 	if (rc == LDAP_SUCCESS)
 		rc = b2b_inner_delete(sweep->op, sweep->tenant, &name, file->read.csn);

@@ -35,8 +35,10 @@ bool b2b_sweep_search(struct b2b_whole_sweep *sweep, const char *filter, b2b_inn
 
 	for (int i = 0; rc == LDAP_SUCCESS && !BER_BVISNULL(&be->be_nsuffix[i]); i++) {
 		b2b_sweep_renew(&sweep->pub);
-		rc = b2b_inner_search(sweep->pub.op, sweep->pub.tenant, &be->be_nsuffix[i],
-				      LDAP_SCOPE_SUBTREE, filter, found, sweep);
+		rc = b2b_inner_search(
+			sweep->pub.op, sweep->pub.tenant,
+			&(struct b2b_where){ &be->be_nsuffix[i], LDAP_SCOPE_SUBTREE, filter },
+			found, sweep);
 		if (rc == LDAP_NO_SUCH_OBJECT)
 			rc = LDAP_SUCCESS;
 	}
@@ -174,6 +176,7 @@ static void sweep_tenant(struct b2b_whole_sweep *sweep)
 
 	b2b_time_format(slap_get_time(), now);
 	snprintf(filter, sizeof(filter), "(b2bNextDue<=%s)", now);
+	b2b_leave_run(&sweep->pub); /* nobody goes by it: a halt does not concern it */
 	if (!b2b_mass_may_begin(sweep, sweep->pub.tenant->repaired ? filter : whole))
 		return;
 	repair(sweep);

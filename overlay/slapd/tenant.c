@@ -56,7 +56,8 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	bool was_open = tenant->homes != NULL;
 	b2b_homes_free(&tenant->homes);
 	b2b_replay_free(&tenant->replay);
-	b2b_sponsor_forget(tenant);
+	b2b_gone_forget(&tenant->gone);
+	b2b_gone_forget(&tenant->left);
 	b2b_seal_free(&tenant->seal);
 	b2b_mint_free(&tenant->mint);
 	b2b_limits_free(&tenant->limits);
@@ -90,6 +91,10 @@ int b2b_entry_read(Operation *op, struct b2b_tenant *tenant, struct berval *ndn,
 {
 	BackendDB *saved = op->o_bd;
 
+	*e_r = NULL;
+	/* back-mdb takes the end of any name for its suffix, which a shorter one does not have */
+	if (!be_issubordinate(tenant->be, ndn))
+		return LDAP_NO_SUCH_OBJECT;
 	op->o_bd = tenant->be;
 	int rc = be_entry_get_rw(op, ndn, NULL, NULL, 0, e_r);
 	op->o_bd = saved;

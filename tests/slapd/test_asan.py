@@ -225,9 +225,9 @@ def test_asan__redemptions(server, fake_home):
 
 
 def test_asan__reviews(server):
-    """Set-up: guests in a nested group; reviewers that are there, gone, a group, the guests themselves.
-    Steps: reviews of two stages with each effect are started, answered, refused, reminded of, handed
-    on, closed, started again, deleted while open.  Expected: as above."""
+    """Set-up: guests in a nested group; reviewers that are there, gone, a group, the guests
+    themselves.  Steps: reviews of two stages with each effect are started, answered, refused,
+    reminded of, handed on, closed, started again, deleted while open.  Expected: as above."""
     reviews = Reviews(server)
     server.load(REVIEW_LDIF)
     names = [f"g{n}" for n in range(6)]
@@ -242,10 +242,12 @@ def test_asan__reviews(server):
         assert c.code_of(reviews.define, "bad", *lines)[0] in (19, 21)
     for deny in ("remove", "disable", "delete"):
         reviews.define(deny, f"b2bReviewBy: {{0}}{b.ROOTDN}", "b2bReviewBy: {1}manager",
-                       "b2bReviewBy: {0}owner", "b2bReviewBy: {0}self", f"b2bReviewBy: {{0}}{board}",
+                       "b2bReviewBy: {0}owner", "b2bReviewBy: {0}self",
+                       f"b2bReviewBy: {{0}}{board}",
                        f"b2bReviewFallback: {board}", f"b2bReviewScopeGroup: {outer}",
                        "b2bReviewScopePartner: home", "b2bReviewScopeFilter: (!(uid=x*))",
-                       "b2bReviewRecurrence: days=10", "b2bReviewDuration: 3", "b2bReviewReminder: 1",
+                       "b2bReviewRecurrence: days=10", "b2bReviewDuration: 3",
+                       "b2bReviewReminder: 1",
                        f"b2bReviewOnDeny: {deny}", "b2bReviewDefault: Recommendation")
         items = reviews.wait_state(deny, 1, 0, 20 * SLOW)
         for number, item in enumerate(items.values()):

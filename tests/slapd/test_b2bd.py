@@ -2,6 +2,8 @@
 does, and gives up visibly."""
 
 import os
+import signal
+import time
 
 import pytest
 
@@ -221,8 +223,8 @@ def test_b2bd__mail_without_an_answer(server, mail, how):
 
 
 def test_b2bd__mail_server_down(server, mail, bd):
-    """Set-up: the mail server is down.  Steps: twenty notices; it comes back.  Expected: while it is
-    down most are not even tried; then all are sent, each once."""
+    """Set-up: the mail server is down.  Steps: twenty notices; it comes back.  Expected: while it
+    is down most are not even tried; then all are sent, each once."""
     mail.stop()
     dns = [notice(server) for _ in range(20)]
     bd.wait_log("put off")
@@ -291,6 +293,36 @@ def test_b2bd__slapd_restarts(make_server, mail):
         gone(server, dn)
         assert f"following {OUTBOX}" in bd.log()
     assert len(mail.mails) == 2
+
+
+@pytest.mark.parametrize("when", ["connecting", "writing"])
+def test_b2bd__slapd_hangs(make_server, mail, when):
+    """Set-up: slapd is stopped (SIGSTOP) when b2bd connects, or wants to delete a notice.  Steps:
+    SIGTERM; slapd goes on; b2bd starts again.  Expected: it ends within 4 seconds; nothing is
+    lost."""
+    server = make_server(b.tenant_server, **daemon.conf())
+    server.load(daemon.account() + daemon.container("outbox"))
+    bd = B2bd(server, mail, timeout="60s")
+    dn = notice(server)
+    mail.behave("hold-data")
+    try:
+        if when == "connecting":
+            os.kill(server.pid, signal.SIGSTOP)
+            bd.start()
+        else:
+            bd.start()
+            mail.wait()
+            os.kill(server.pid, signal.SIGSTOP)
+            mail.release()
+            bd.wait_log("sent notice")
+        time.sleep(0.3)  # so that it is in the middle of it
+        bd.stop(secs=4)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    mail.release()
+    with bd:
+        gone(server, dn)
+    assert set(ids(mail.mails)) == {f"<{name_of(dn)}@ours.example>"}
 
 
 def test_b2bd__slapd_ends_before_the_notice_is_deleted(make_server, mail):
@@ -389,5 +421,6 @@ def test_b2bd__does_not_run_as_root(server, mail):
     with bd.set(user="nobody"):
         status = open(f"/proc/{bd.process.pid}/status").read()
     lines = dict(line.split(":", 1) for line in status.splitlines())
-    assert "0" not in lines["Uid"].split() + lines["Gid"].split() + lines["Groups"].split()
+    groups = lines["Gid"].split() + lines["Groups"].split()
+    assert "0" not in lines["Uid"].split() + groups and "4" not in groups
     assert int(lines["CapEff"], 16) == 0

@@ -247,3 +247,20 @@ def test_command_line(bd):
         done = bd.run(*args)
         assert done.returncode == 2 and "usage: b2bd" in done.stderr
     assert bd.run("-t", "-f", "/nowhere").returncode == 1
+
+
+def test_man_page_knows_all():
+    """Set-up: b2bd(8), the example, the sources.  Steps: compare.  Expected: each keyword stands in
+    the page and in the example, each kind of notice and each name of a value in the page."""
+    page = (b.TOP / "man/b2bd.8").read_text()
+    example = (b.TOP / "daemon/b2bd.conf").read_text()
+    keys = re.findall(r'\{ "([a-z-]+)", (?:TEXT|YES_NO|SECS)',
+                      (b.TOP / "daemon/bd_config.c").read_text())
+    assert len(keys) > 20
+    assert not [key for key in keys if f".It Cm {key}" not in page]
+    assert not [key for key in keys if not re.search(rf"^#?{key}\s", example, re.M)]
+    table = re.search(r"\} types\[\] = \{(.*?)\};", (b.TOP / "daemon/mail_folder.c").read_text(),
+                      re.S).group(1)
+    words = re.findall(r"[A-Za-z-]+", " ".join(re.findall(r'"([^"]*)"', table)))
+    assert len(words) > 40
+    assert not [word for word in words if not re.search(rf"\b{word}\b", page)]

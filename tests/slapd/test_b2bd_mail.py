@@ -156,7 +156,8 @@ def test_mail__code_and_its_hash(server, mail, mint, bd):
     assert f"    {code}\n" in mail.mails[0].text and code in mail.mails[0].html
     assert code not in mail.mails[0].subject
     found = stored(server)
-    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), code)
+    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), mail.mails[0].to[0],
+                                                 code)
     assert found["b2bPasscodeTries"] == b"0"
     until = records.seconds(found["b2bPasscodeUntil"].decode())
     assert abs(until - mail.mails[0].when - mints.CODE_SECS) < 10
@@ -174,7 +175,8 @@ def test_mail__same_notice_same_code(server, mail, mint, bd):
     code = mint.code(daemon.name_of(dn))
     assert first.id == second.id and code in first.text and code in second.text
     found = stored(server)
-    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), code)
+    assert found["b2bPasscodeHash"] == mint.hash(found["entryUUID"].decode(), mail.mails[0].to[0],
+                                                 code)
 
 
 def test_mail__used_code_stays_used(server, mail, mint, bd):

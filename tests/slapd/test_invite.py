@@ -613,7 +613,8 @@ def test_invite__expired_by_the_task(make_server):
     life.wait_notices(server, "invitation")
     server.tool("ldapmodify", "-D", b.ROOTDN, "-w", b.ROOTPW, "-e", "!relax",
                 input=f"dn: {first['dn']}\nchangetype: modify\nreplace: b2bInvitedAt\n"
-                "b2bInvitedAt: 20200101000000Z\n")
+                "b2bInvitedAt: 20200101000000Z\n-\nreplace: b2bUserStateChanged\n"
+                "b2bUserStateChanged: 20200101000000Z\n")
     poll(lambda: server.entry(first["dn"]) is None, 10, "the guest is dropped")
     second = life.invite(server.root(), "a@home.example")
     assert second["ticket"] != first["ticket"]

@@ -9,7 +9,7 @@ import os
 
 from lib.builders import guest_dn, member_dn
 from lib.chaos import Chaos, EachChange, FlakyMailServer
-from lib.lives import TENANT, Cast, Life, groups_ldif, project_ldif
+from lib.play import TENANT, Cast, Life, groups_ldif, project_ldif
 from lib.preload import Number, library
 from lib.years import World
 

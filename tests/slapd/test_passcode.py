@@ -333,8 +333,8 @@ def test_passcode__of_another_guest(server):
     right = one.stored()
     two.stored("11111111")
     assert two.bind(right) == OUT
-    uuid = one.state("entryUUID")[0]
-    server.root().modify_ext_s(two.dn, [(ldap.MOD_REPLACE, HASH, [server.mint.hash(uuid, right)])],
+    value = server.mint.hash(one.state("entryUUID")[0], two.mail, right)
+    server.root().modify_ext_s(two.dn, [(ldap.MOD_REPLACE, HASH, [value])],
                                serverctrls=records.RELAX)
     assert two.bind(right) == OUT and one.bind(right) == (0, "")
 
@@ -513,7 +513,7 @@ def test_passcode__hash_is_hidden(server):
     hash."""
     guest, root = Guest(server), server.root()
     right = guest.stored()
-    value = server.mint.hash(guest.state("entryUUID")[0], right)
+    value = server.mint.hash(guest.state("entryUUID")[0], guest.mail, right)
     raw = "".join(f"\\{byte:02x}" for byte in value)
     for connection in (root, server.conn(b.member_dn("mia"), "mia-pw"), server.conn()):
         for attrs in (["*", "+"], [HASH], None):

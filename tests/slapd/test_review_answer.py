@@ -1,4 +1,5 @@
-"""Answers in access reviews by definition: only those who are asked, while it is open, with a reason.
+"""Answers in access reviews by definition: only those who are asked, while it is open, with a
+reason.
 
 Whom slapd's access control lets write is no question in the first tests: everybody may.
 """
@@ -104,7 +105,8 @@ def test_slapd_must_let_the_reviewer_write(make_server):
 def test_recommended_access_control(make_server):
     """Set-up: ldif/acl.ldif.  Expected: a reviewer, and the member of a group within a group of
     reviewers, read and answer their items; others see nothing, nor does a reviewer see others'."""
-    rules = re.findall(r"^olcAccess: \{\d+\}(.*)$", (builders.TOP / "ldif/acl.ldif").read_text(), re.M)
+    text = (builders.TOP / "ldif/acl.ldif").read_text()
+    rules = re.findall(r"^olcAccess: \{\d+\}(.*)$", text, re.M)
     server = make_server(builders.tenant_server, sweep=1, data=LDIF,
                          access="".join(f"access {rule}\n" for rule in rules))
     reviews = Reviews(server)
@@ -167,8 +169,8 @@ def test_guest_reviews_itself_where_the_definition_says_self(reviews):
 
 @pytest.mark.parametrize("how", ["group", "named"])
 def test_guest_among_the_reviewers(reviews, how):
-    """A guest that is named, or in the group of reviewers, answers nothing, neither about itself nor
-    others."""
+    """A guest that is named, or in the group of reviewers, answers nothing, neither about itself
+    nor others."""
     for name in ("carol", "dave"):
         if not reviews.entry(guest_dn(name)):
             reviews.guest(name)
@@ -225,7 +227,8 @@ def test_items_that_belong_to_no_open_review(reviews):
 @pytest.mark.parametrize("why", [None, " ", "\t\n", "\u00a0", "\u2003\u200b", "\u3000", "\ufeff"])
 def test_approval_without_a_reason(reviews, why):
     """Nothing that anybody could read: refused."""
-    with refused(reviews.root, error=(ldap.CONSTRAINT_VIOLATION, ldap.INVALID_SYNTAX), base=REVIEWS):
+    with refused(reviews.root, base=REVIEWS,
+                 error=(ldap.CONSTRAINT_VIOLATION, ldap.INVALID_SYNTAX)):
         reviews.answer("open", "one", "mia", "Approve", why)
 
 
@@ -274,7 +277,8 @@ def test_nothing_else_is_written(reviews, attribute, value):
     """Neither by a reviewer nor, without the relax control, by the rootdn; not along with an answer
     either."""
     for connection in (as_member(reviews, "mia"), reviews.root):
-        for changes in ([add(attribute, value)], [replace(DECISION, "Deny"), add(attribute, value)]):
+        for changes in ([add(attribute, value)],
+                        [replace(DECISION, "Deny"), add(attribute, value)]):
             with refused(reviews.root, base=REVIEWS,
                          error=(ldap.CONSTRAINT_VIOLATION, ldap.INSUFFICIENT_ACCESS)):
                 connection.modify_s(item_dn(reviews), changes)
@@ -295,7 +299,8 @@ def test_items_are_the_servers(reviews):
         with refused(reviews.root, "objectClass"):
             add_entry(reviews.root, ldif.replace(definition_dn("open"), elsewhere))
     with refused(reviews.root, "b2bReviewItem", base=REVIEWS):
-        add_entry(reviews.root, f"dn: cn=x,{definition_dn('open')}\nobjectClass: b2bContainer\ncn: x")
+        add_entry(reviews.root, f"dn: cn=x,{definition_dn('open')}\n"
+                                "objectClass: b2bContainer\ncn: x")
     with refused(reviews.root, "may manage", error=ldap.INSUFFICIENT_ACCESS, base=REVIEWS):
         as_member(reviews, "mia").delete_s(item_dn(reviews))
     with refused(reviews.root, error=ldap.UNWILLING_TO_PERFORM, base=REVIEWS):

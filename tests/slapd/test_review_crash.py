@@ -61,10 +61,10 @@ def mortal(request):
 
 
 def test_killed_in_each_step(mortal):
-    """Set-up: 300 guests of three sponsors, a review of two stages.  Steps: slapd is killed up to ten
-    times at random moments while it starts, hands on, and closes.  Expected: each guest has one
-    item, each reviewer of a stage one mail; after the end every item is applied, who was approved
-    is on and says so once, who was not is off."""
+    """Set-up: 300 guests of three sponsors, a review of two stages.  Steps: slapd is killed up to
+    ten times at random moments while it starts, hands on, and closes.  Expected: each guest has
+    one item, each reviewer of a stage one mail; after the end every item is applied, who was
+    approved is on and says so once, who was not is off."""
     mortal.define("crash", "b2bReviewBy: {0}sponsor", f"b2bReviewBy: {{1}}{member_dn('bea')}")
     mortal.kill_while(lambda: mortal.state("crash") == (0, None))
     items = mortal.wait_state("crash", 1, 0)
@@ -109,8 +109,8 @@ def test_killed_in_each_step(mortal):
 
 
 def test_killed_while_it_starts_again(mortal):
-    """Killed while the second review takes the place of the first: no item of the first is left, each
-    guest has one of the second."""
+    """Killed while the second review takes the place of the first: no item of the first is left,
+    each guest has one of the second."""
     mortal.define("again", "b2bReviewDefault: Approve", "b2bReviewRecurrence: days=10",
                   "b2bReviewDuration: 1", f"b2bReviewStart: {ahead(-24 * HOUR * 15)}")
     mortal.wait_state("again", 1, 0)
@@ -125,8 +125,8 @@ def test_killed_while_it_starts_again(mortal):
 
 def test_pause_and_shutdown_in_a_large_review(make_server):
     """Set-up: 2000 guests.  Steps: a review starts, and while it does cn=config is changed and the
-    server is stopped in an orderly way.  Expected: neither waits for the review, which is whole after
-    the next start."""
+    server is stopped in an orderly way.  Expected: neither waits for the review, which is whole
+    after the next start."""
     server = make_server(builders.tenant_server, sweep=1, start=False, access=ACCESS,
                          data=LDIF + guests_ldif(2000))
     server.start()
@@ -166,9 +166,9 @@ def pair():
 
 
 def test_two_servers_share_a_review(pair):
-    """Set-up: two providers that follow each other.  Steps: a definition is written on one; the review
-    is closed on both at once.  Expected: both hold the same items, one a guest; both agree on who is
-    off; each guest was written once by each at most, and ends the same."""
+    """Set-up: two providers that follow each other.  Steps: a definition is written on one; the
+    review is closed on both at once.  Expected: both hold the same items, one a guest; both agree
+    on who is off."""
     count = 20
     pair[0].load(builders.tree_ldif(builders.SUFFIX, ("people", "guests"))
                  + builders.people_ldif(("mia", "max", "zoe"), builders.PEOPLE)
@@ -196,4 +196,5 @@ def test_two_servers_share_a_review(pair):
     view = poll(alike, 30, "the same guests")
     assert set(map(str, view.values())) == {str((["FALSE"], ["review-lapsed"]))}
     poll(lambda: all(item["b2bReviewItemState"] == ["applied"]
-                     for reviews in both for item in reviews.items("shared").values()), 30, "applied")
+                     for reviews in both for item in reviews.items("shared").values()),
+         30, "applied")

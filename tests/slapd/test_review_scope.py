@@ -36,7 +36,7 @@ def test_who_is_in_scope(reviews):
     add_entry(reviews.root, guest_ldif("pending", lines=f"b2bSponsor: {member_dn('mia')}"))
     reviews.guest("offline")
     reviews.root.modify_s(guest_dn("offline"), [replace("b2bAccountEnabled", "FALSE")])
-    reviews.define("whom", "b2bReviewScopeFilter: (|(uid=inside)(uid=pending)(uid=offline)(uid=mia))")
+    reviews.define("whom", scope("inside", "pending", "offline", "mia"))
     assert set(reviews.wait_state("whom", 1, 0)) == {"inside"}
 
 
@@ -95,8 +95,8 @@ def test_scope_by_nested_group(reviews):
 
 
 def test_denial_disables_then_deletes(reviews):
-    """b2bReviewOnDeny: delete of a group's review: the guest is disabled, and gone at the next sweep,
-    with its memberships."""
+    """b2bReviewOnDeny: delete of a group's review: the guest is disabled, and gone at the next
+    sweep, with its memberships."""
     reviews.guest("gone")
     dn = reviews.group("team", guest_dn("gone"), member_dn("mia"))
     reviews.define("deleting", scope("gone"), f"b2bReviewScopeGroup: {dn}",
@@ -164,7 +164,8 @@ def test_failed_application_is_tried_again(make_server):
     reviews.set(definition_dn("failing"), replace("b2bNextDue", ahead(-HOUR)))
     reviews.root.modify_s(guest_dn("broken"), [add("sn", "Broken")])
     reviews.set(definition_dn("failing"), replace("b2bNextDue", ahead(-HOUR)))
-    poll(lambda: reviews.items("failing")["broken"]["b2bReviewItemState"] == ["applied"], 20, "again")
+    poll(lambda: reviews.items("failing")["broken"]["b2bReviewItemState"] == ["applied"], 20,
+         "tried again")
     poll(lambda: "b2bReviewItemError" not in reviews.entry(definition_dn("failing")), 20, "noted")
     assert "b2bReviewItemError" not in reviews.items("failing")["broken"]
     assert not is_on(reviews, "broken")
@@ -252,8 +253,8 @@ def test_fallback_of_the_tenant(reviews):
 
 
 def test_nobody_is_asked_about_itself(reviews):
-    """Set-up: a guest that is its own sponsor and its own fallback.  Expected: it is asked only by a
-    definition that says self."""
+    """Set-up: a guest that is its own sponsor and its own fallback.  Expected: it is asked only by
+    a definition that says self."""
     reviews.guest("me", f"b2bSponsor: {guest_dn('me')}")
     reviews.define("notself", scope("me"), f"b2bReviewFallback: {guest_dn('me')}")
     assert "b2bReviewer" not in reviews.wait_state("notself", 1, 0)["me"]

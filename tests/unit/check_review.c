@@ -422,10 +422,10 @@ START_TEST(test_review_is_blank__cases)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++)
-		ck_assert_msg(b2b_review_is_blank(b2b_str_of(cases[i].text)) == cases[i].blank,
-			      "%zu", i);
-	ck_assert(b2b_review_is_blank((struct b2b_str){ "\0", 1 }));
-	ck_assert(b2b_review_is_blank((struct b2b_str){ NULL, 0 }));
+		ck_assert_msg(b2b_str_is_blank(b2b_str_of(cases[i].text)) == cases[i].blank, "%zu",
+			      i);
+	ck_assert(b2b_str_is_blank((struct b2b_str){ "\0", 1 }));
+	ck_assert(b2b_str_is_blank((struct b2b_str){ NULL, 0 }));
 }
 END_TEST
 

@@ -27,6 +27,7 @@ static const char windows_pem[] =
 	"-----END PRIVATE KEY-----\r\n";
 static const struct b2b_str tenant = { "cn=b2b,dc=ours,dc=example", 25 };
 static const struct b2b_str uuid = { "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", 36 };
+static const struct b2b_str to = { "alice@home.example", 18 };
 static const char ticket_text[] =
 	"C248JpOhTZ6PUyp8UcDeQgAAAABrSdIAvAg_iDbl113RpZTfnV-g6yu7280y2FC6sqH5bVnjRIk";
 
@@ -236,9 +237,9 @@ START_TEST(test_passcode_make__known)
 	ck_assert_str_eq(code, "46598772");
 	ck_assert_int_eq(b2b_passcode_make(mint, b2b_str_of("passcode-2"), code), B2B_OK);
 	ck_assert_str_eq(code, "05268944"); /* the zero stays */
-	ck_assert_int_eq(b2b_passcode_hash(mint, uuid, b2b_str_of("46598772"), hash), B2B_OK);
+	ck_assert_int_eq(b2b_passcode_hash(mint, uuid, to, b2b_str_of("46598772"), hash), B2B_OK);
 	show_hex(hash, sizeof hash, text);
-	ck_assert_str_eq(text, "c59089618c8cdb70ceb387398a6a3175656a3d3459656d3cdf9f15937e98a780");
+	ck_assert_str_eq(text, "bec72a6673ecdffe5d35347540b95e016d25d3d017560b805f803b211eb6a897");
 	ck_assert_int_eq(b2b_passcode_make(mint, b2b_str_of(""), code), B2B_ERR_INVALID);
 	ck_assert_str_eq(code, "");
 	b2b_mint_free(&mint);
@@ -271,30 +272,38 @@ END_TEST
 
 START_TEST(test_passcode_hash__bound)
 {
-	static const struct {
-		const char *uuid, *code;
+	const char *const mail = "Alice@home.example";
+	char far[256] = { 0 };
+	const struct {
+		const char *uuid, *to, *code;
 		enum b2b_err err;
 	} cases[] = {
-		{ "0B6E3C26-93A1-4D9E-8F53-2A7C51C0DE42", "46598772", B2B_OK }, /* the same */
-		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de43", "46598772", B2B_OK },
-		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "46598773", B2B_OK },
-		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "4659877", B2B_ERR_INVALID },
-		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "465987720", B2B_ERR_INVALID },
-		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "4659877x", B2B_ERR_INVALID },
-		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "", B2B_ERR_INVALID },
-		{ "uid=g", "46598772", B2B_ERR_INVALID },
+		{ "0B6E3C26-93A1-4D9E-8F53-2A7C51C0DE42", "aLICE@HOME.example", "46598772",
+		  B2B_OK }, /* the same */
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de43", mail, "46598772", B2B_OK },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", mail, "46598773", B2B_OK },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", mail, "4659877", B2B_ERR_INVALID },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", mail, "465987720", B2B_ERR_INVALID },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", mail, "4659877x", B2B_ERR_INVALID },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", mail, "", B2B_ERR_INVALID },
+		{ "uid=g", mail, "46598772", B2B_ERR_INVALID },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "alice@home.exampl", "46598772", B2B_OK },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", "", "46598772", B2B_ERR_INVALID },
+		{ "0b6e3c26-93a1-4d9e-8f53-2a7c51c0de42", far, "46598772", B2B_ERR_INVALID },
 	};
 	struct b2b_mint *mint = make_mint(key_pem), *other = make_other();
 	uint8_t hash[B2B_PASSCODE_HASH], again[B2B_PASSCODE_HASH];
 
-	ck_assert_int_eq(b2b_passcode_hash(mint, uuid, b2b_str_of("46598772"), hash), B2B_OK);
+	memset(far, 'a', sizeof far - 1);
+	ck_assert_int_eq(b2b_passcode_hash(mint, uuid, to, b2b_str_of("46598772"), hash), B2B_OK);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		ck_assert_int_eq(b2b_passcode_hash(mint, b2b_str_of(cases[i].uuid),
+						   b2b_str_of(cases[i].to),
 						   b2b_str_of(cases[i].code), again),
 				 cases[i].err);
 		ck_assert_msg((memcmp(hash, again, sizeof hash) == 0) == (i == 0), "%zu", i);
 	}
-	ck_assert_int_eq(b2b_passcode_hash(other, uuid, b2b_str_of("46598772"), again), B2B_OK);
+	ck_assert_int_eq(b2b_passcode_hash(other, uuid, to, b2b_str_of("46598772"), again), B2B_OK);
 	ck_assert_int_ne(memcmp(hash, again, sizeof hash), 0);
 	b2b_mint_free(&mint);
 	b2b_mint_free(&other);

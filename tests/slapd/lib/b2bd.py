@@ -159,10 +159,13 @@ class B2bd:
         """ready: waits until it follows the directory, or says why not."""
         assert self.process is None, "already running"
         mark = self.log_mark()
+        # what root has, for the daemon to give up
+        more = {"extra_groups": [0, 4]} if os.geteuid() == 0 else {}
         with open(self.logfile, "ab") as log:
             self.process = subprocess.Popen([B2BD, "-d", "-f", self.conf, *args],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=self._env(), cwd="/", start_new_session=True)
+                                            env=self._env(), cwd="/", start_new_session=True,
+                                            **more)
         if ready:
             self.wait_log(r"started, for", since=mark)
         return self

@@ -48,8 +48,10 @@ class Mint:
         number = int.from_bytes(self._mac(b"slapo-b2b passcode 1", notice.encode()), "big")
         return f"{number % 10**8:08}"
 
-    def hash(self, uuid, code):
-        return self._mac(b"slapo-b2b passcode hash 1", uuids.UUID(uuid).bytes, code.encode())
+    def hash(self, uuid, to, code):
+        """to: the address that the code is mailed to."""
+        return self._mac(b"slapo-b2b passcode hash 1", uuids.UUID(uuid).bytes, code.encode(),
+                         to.lower().encode())
 
 
 def key_file(server, name="key.pem"):
@@ -136,8 +138,10 @@ def deliver(server, mint, dn, secs=20):
 
 def store(server, mint, dn, code, secs=CODE_SECS, tries=0):
     """Stores the hash of a code as the mail daemon does."""
-    uuid = server.entry(dn)["entryUUID"][0]
+    entry = server.entry(dn)
+    subject = entry.get("b2bHomeSubject", [""])[0]
+    to = subject if "@" in subject else entry["mail"][0]
     server.root().modify_ext_s(dn, [
-        (ldap.MOD_REPLACE, "b2bPasscodeHash", [mint.hash(uuid, code)]),
+        (ldap.MOD_REPLACE, "b2bPasscodeHash", [mint.hash(entry["entryUUID"][0], to, code)]),
         records.replace("b2bPasscodeUntil", records.ahead(secs)),
         records.replace("b2bPasscodeTries", str(tries))], serverctrls=records.RELAX)

@@ -1,5 +1,5 @@
-"""Access reviews by definition, as the tests play them: definitions, guests in scope, items, answers,
-and time that is moved back with the relax control instead of being waited for."""
+"""Access reviews by definition, as the tests play them: definitions, guests in scope, items,
+answers, and time that is moved back with the relax control instead of being waited for."""
 
 import json
 import ldap

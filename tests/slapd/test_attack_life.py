@@ -1,0 +1,143 @@
+"""Ways around the life of guests that a stranger to the sources tried: what strangers, guests, members,
+partners and servers that mail meets send to make more of it than they may."""
+
+import itertools
+import re
+
+import pytest
+
+from lib import b2bd as daemon, builders as b, life, mint as m
+from lib.cnconfig import code_of
+from lib.eyes import answer
+from lib.mailserver import MailServer
+from lib.slapd import poll
+
+_count = itertools.count()
+MIA = b.member_dn("mia")
+PROVIDES = "index entryCSN,entryUUID eq\noverlay syncprov\n"
+WORLD = (b.partner_ldif("home", lines="b2bTenantDomain: home.example\nb2bIdp: passcode")
+         + b.partner_ldif("words", "ldaps://home.words.example") + b.app_ldif("wiki"))
+TENANT = "b2bSelfService: anonymous\nb2bAllowInvitesFrom: members"
+
+
+def mail(domain="home.example"):
+    return f"x{next(_count)}@{domain}"
+
+
+# --- what is stored ---
+
+@pytest.fixture(scope="module")
+def pair(make_server):
+    """A provider, where strangers may ask and members invite, and a consumer of it."""
+    provider = make_server(life.signing_server, data=WORLD, tenant=TENANT, database=PROVIDES,
+                           modules=("syncprov",))
+    follows = (f"index entryCSN,entryUUID eq\nsyncrepl rid=001 provider={provider.uri} "
+               f'type=refreshAndPersist bindmethod=simple binddn="{b.ROOTDN}" '
+               f'credentials={b.ROOTPW} searchbase="{b.SUFFIX}" schemachecking=off retry="1 +"\n'
+               f"updateref {provider.uri}\n")
+    return provider, make_server(b.tenant_server, load=False, database=follows, name="consumer")
+
+
+def arrives(consumer, base, address):
+    """The entry of an address, at the consumer."""
+    def look():
+        found = life.entries(consumer, base).values()
+        return [e for e in found if address in e.get("b2bRequestMail", []) + e.get("mail", [])]
+    return poll(look, 20, f"the entry of {address} at the consumer")[0]
+
+
+def test_request_twice(pair):
+    """Steps: a stranger asks with the same application several times, spelled in several ways.
+    Expected: each stands once, for slapd takes no value twice: a server that follows would take
+    neither this entry nor anything that comes after it."""
+    provider, consumer = pair
+    address, apps = mail(), ["wiki", "WIKI", "directory", "wiki"]
+    asked = life.request(provider.conn(), life.REQUEST, {"mail": address, "applications": apps})
+    assert asked == {"state": "pending"}
+    entry = arrives(consumer, life.REQUESTS, address)
+    assert entry["b2bRequestApp"] == ["wiki", "directory"]
+
+
+def test_invite_twice(pair):
+    """Steps: a member names itself as sponsor thrice.  Expected: it stands once, and the guest
+    reaches the consumer."""
+    provider, consumer = pair
+    address, mia = mail(), provider.conn(MIA, "mia-pw")
+    made = answer(life.invite, mia, address, sponsor=[MIA, MIA.upper(), MIA])
+    assert made[0] == 0, made
+    assert arrives(consumer, b.GUESTS, address)["b2bSponsor"] == [MIA]
+
+
+# --- codes ---
+
+@pytest.fixture(scope="module")
+def post(make_server):
+    """A tenant whose guests of home come by mailed codes, with an account for the mail daemon."""
+    server = make_server(b.tenant_server, start=False,
+                         **daemon.conf(b2b="b2b-key-file {dir}/key.pem\n"))
+    server.key = m.key_file(server)
+    server.start()
+    server.load(daemon.account() + WORLD)
+    return server
+
+
+def test_passcode_to_old_address(post):
+    """Set-up: the daemon is late.  Steps: a code is asked for; the guest's address is another's now;
+    the daemon mails the code, to the address before.  Expected: nobody gets in with it."""
+    name = f"x{next(_count)}"
+    dn, peer = b.guest_dn(name), m.new_peer()
+    post.load(b.guest_ldif(name, subject=""))
+
+    def bind(password):
+        return code_of(m.connect(post, peer).simple_bind_s, dn, password)
+
+    assert bind("?") == (49, "")
+    life.wait_notices(post, "passcode", f"{name}@home.example")
+    post.modify(f"dn: {dn}\nchangetype: modify\nreplace: mail\nmail: new-{name}@home.example\n")
+    with MailServer() as mail, daemon.B2bd(post, mail, key=post.key):
+        def codes():
+            return [code for each in mail.mails if each.to == [f"{name}@home.example"]
+                    for code in re.findall(r"^ +(\d{8})$", each.text, re.M)]
+        assert bind(poll(codes, 20, "the code to the old address")[0]) == (49, "")
+
+
+def test_passcode_of_taken_subject(post):
+    """Set-up: a provider names one of its people, who became a guest, by the address of a guest who
+    comes by codes.  Steps: that one asks for a code by its address.  Expected: it is mailed: subjects
+    are addresses where codes go to them, and nowhere else."""
+    name, other = f"x{next(_count)}", f"x{next(_count)}"
+    post.load(b.guest_ldif(name, subject="")
+              + b.guest_ldif(other, "words", subject=f"{name}@home.example"))
+    connection = m.connect(post)
+    assert life.request(connection, life.PASSCODE, {"mail": f"{name}@home.example"}) == {}
+    life.wait_notices(post, "passcode", f"{name}@home.example")
+
+
+# --- names that are used again ---
+
+def test_assigned_before(post):
+    """Steps: a guest who was assigned to an application is deleted; somebody is invited who gets the
+    same name.  Expected: the application is not among what the new one may use."""
+    root, address = post.root(), mail()
+    dn = life.invite(root, address, applications=["wiki"])["dn"]
+    assert assignees(post) == [dn]
+    root.delete_s(dn)
+    assert life.invite(root, address)["dn"] == dn
+    assert assignees(post) == []
+    root.delete_s(dn)
+
+
+def test_assigned_and_renamed(post):
+    """Steps: a guest who was assigned to an application is renamed.  Expected: it stays assigned,
+    by the name that it has now alone."""
+    root, address, name = post.root(), mail(), f"x{next(_count)}"
+    dn = life.invite(root, address, applications=["wiki"])["dn"]
+    root.rename_s(dn, f"uid={name}")
+    assert assignees(post) == [b.guest_dn(name)]
+    root.delete_s(b.guest_dn(name))
+    assert assignees(post) == []
+
+
+def assignees(server):
+    found = server.entry(f"cn=wiki,cn=applications,{b.BASE}").get("b2bAppAssignee", [])
+    return [dn.lower() for dn in found]
