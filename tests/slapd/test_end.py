@@ -208,7 +208,7 @@ def test_inactive(world, inactivity):
           world.new(f"b2bUserStateChanged: {young}", RECENT),
           world.new(f"b2bLastSignIn: {old}", f"b2bUserStateChanged: {ahead(-80 * DAY)}", RECENT,
                     f"b2bEnabledAt: {ahead(-DAY)}"),
-          world.new("b2bUserState: PendingAcceptance", f"b2bUserStateChanged: {old}")]
+          world.new("b2bUserState: PendingAcceptance", f"b2bLastSignIn: {old}")]
     for name in off:
         world.wait_off(name, "inactive")
     world.sweep()
