@@ -7,6 +7,7 @@ import re
 import pytest
 
 from lib import b2bd as daemon, builders as b, life, mint as m
+from lib.clock import Clock
 from lib.cnconfig import code_of
 from lib.eyes import answer
 from lib.mailserver import MailServer
@@ -66,6 +67,32 @@ def test_invite_twice(pair):
     made = answer(life.invite, mia, address, sponsor=[MIA, MIA.upper(), MIA])
     assert made[0] == 0, made
     assert arrives(consumer, b.GUESTS, address)["b2bSponsor"] == [MIA]
+
+
+# --- limits ---
+
+def test_request_from_everywhere(make_server):
+    """Set-up: strangers used up what the server takes in an hour.  Steps: half an hour later one more
+    asks, in vain, as often as one may; and when that hour is over.  Expected: it is heard: what the
+    server does not take is not remembered of a caller, or 65536 of them, of whom one customer of a
+    provider has that many, would fill the table for everybody."""
+    clock = Clock()
+    server = make_server(life.signing_server, data=WORLD, tenant=TENANT, env=clock.env)
+
+    def ask(peer):
+        connection = m.connect(server, peer)
+        found = life.refusal(connection, life.REQUEST, {"mail": mail()})
+        connection.unbind_ext_s()
+        return found[0]
+
+    last = m.new_peer()
+    for peer in [m.new_peer() for _ in range(12)]:
+        assert [ask(peer) for _ in range(6)] == [0] * 5 + [51]
+    clock.advance_to(0.5 / 24)
+    assert [ask(last) for _ in range(6)] == [51] * 6
+    clock.advance_to(1.01 / 24)
+    assert [ask(last) for _ in range(6)] == [0] * 5 + [51]
+    clock.close()
 
 
 # --- codes ---
