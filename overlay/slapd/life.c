@@ -151,21 +151,33 @@ static bool answers_for(Operation *op, Entry *guest)
 	return false;
 }
 
-/* An administrator's word, and the partner's block, beat everybody who would enable a guest again. */
-static int judge_restore(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
+/* An administrator's word beats the guest's own people: they do not enable it again, nor cease to be
+ * its people, or make no guest of it, to do so then. */
+static int judge_overruled(Operation *op, Entry *before, Entry *after, const Modifications *mods,
+			   struct b2b_error *error)
+{
+	bool undoes = !b2b_map_is_guest(after) || is_enabled(after) ||
+		      sets(mods, B2B_ATTR_SPONSOR) || sets(mods, B2B_ATTR_REVIEWER);
+
+	if (is_enabled(before) || !undoes || !parse(before).disabled_by_admin ||
+	    !answers_for(op, before) ||
+	    b2b_access_may_manage(op, before, b2b_ad[B2B_ATTR_DISABLED_REASON]))
+		return LDAP_SUCCESS;
+	return refuse(error, LDAP_INSUFFICIENT_ACCESS,
+		      "b2bAccountEnabled: an administrator disabled this guest, and its sponsors "
+		      "do not enable it again");
+}
+
+/* The partner's block beats everybody who would enable a guest again. */
+static int judge_restore(struct b2b_tenant *tenant, Entry *before, Entry *after,
 			 struct b2b_error *error)
 {
-	struct b2b_guest was = parse(before), is = parse(after);
+	struct b2b_guest is = parse(after);
 	struct b2b_snapshot *snapshot;
 	enum b2b_reason reason;
 
 	if (is_enabled(before) || !is_enabled(after))
 		return LDAP_SUCCESS;
-	if (was.disabled_by_admin && answers_for(op, before) &&
-	    !b2b_access_may_manage(op, before, b2b_ad[B2B_ATTR_DISABLED_REASON]))
-		return refuse(error, LDAP_INSUFFICIENT_ACCESS,
-			      "b2bAccountEnabled: an administrator disabled this guest, and its "
-			      "sponsors do not enable it again");
 	snapshot = b2b_tenant_snapshot(tenant);
 	reason = b2b_invite_partner(snapshot, is.home_tenant, is.home_subject);
 	b2b_snapshot_unref(&snapshot);
@@ -221,14 +233,17 @@ static int judge_answer(Operation *op, struct b2b_tenant *tenant, Entry *before,
 static int judge_guest(Operation *op, struct b2b_tenant *tenant, Entry *before, Entry *after,
 		       const Modifications *mods, struct b2b_error *error)
 {
-	int rc;
+	bool was = before && b2b_map_is_guest(before), is = b2b_map_is_guest(after);
+	int rc = was ? judge_overruled(op, before, after, mods, error) : LDAP_SUCCESS;
 
-	if (!b2b_map_is_guest(after))
-		return LDAP_SUCCESS;
-	if (!before || !b2b_map_is_guest(before))
+	if (rc != LDAP_SUCCESS || !is)
+		return rc;
+	if (!was)
 		return be_isroot(op) ? LDAP_SUCCESS
 				     : b2b_invite_check_add(op, tenant, after, error);
-	rc = judge_restore(op, tenant, before, after, error);
+	rc = be_isroot(op) ? LDAP_SUCCESS : b2b_invite_check_mail(tenant, before, after, error);
+	if (rc == LDAP_SUCCESS)
+		rc = judge_restore(tenant, before, after, error);
 	return rc ? rc : judge_answer(op, tenant, before, after, mods, error);
 }
 
