@@ -196,9 +196,12 @@ static void print_held(struct ctl_table *table)
 {
 	const char *titles[CTL_COLUMNS_MAX];
 
+	for (size_t i = 0; i < CTL_COLUMNS_MAX; i++)
+		titles[i] = "";
 	table->widths = ctl_alloc(CTL_COLUMNS_MAX, sizeof *table->widths);
 	for (size_t i = 0; i < table->column_count; i++) {
-		titles[i] = table->columns[i].title ? table->columns[i].title : "";
+		if (table->columns[i].title)
+			titles[i] = table->columns[i].title;
 		table->widths[i] = width(titles[i]);
 		for (size_t j = 0; j < table->held_count; j++)
 			if (width(table->held[j][i]) > table->widths[i])

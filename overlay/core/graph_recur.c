@@ -31,7 +31,7 @@ static bool take_number(struct b2b_str *rest, unsigned *number_r)
 bool b2b_graph_days_of(struct b2b_str text, unsigned *days_r)
 {
 	static const char units[] = "YMWDHMS"; /* in this order; 'T' stands before the last three */
-	static const uint64_t secs[] = { 365 * 86400, 30 * 86400, 7 * 86400, 86400, 3600, 60, 1 };
+	static const uint64_t secs[] = { 31536000, 2592000, 604800, 86400, 3600, 60, 1 };
 	uint64_t total = 0;
 	size_t unit = 0;
 	bool timed = false;
@@ -81,9 +81,9 @@ static bool time_of(struct b2b_str text, time_t *when_r)
 			plain[used++] = text.s[i];
 	plain[used] = '\0';
 	if (used == 8)
-		strcpy(plain + used, "000000Z");
+		memcpy(plain + used, "000000Z", sizeof "000000Z");
 	else if (!strpbrk(plain, "Zz+-"))
-		strcpy(plain + used, "Z");
+		memcpy(plain + used, "Z", sizeof "Z");
 	return b2b_time_parse(b2b_str_of(plain), when_r) == B2B_OK;
 }
 

@@ -169,9 +169,9 @@ static time_t inactive_from(const struct b2b_guest *guest, unsigned days)
 static time_t unredeemed_from(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant)
 {
 	unsigned days = tenant ? tenant->invitation_lifetime_days : 30;
-	time_t since = later(guest->invited_at, later(guest->state_changed, guest->enabled_at));
+	time_t since = guest->state_changed ? guest->state_changed : guest->invited_at;
 
-	return days ? after(since, days) : 0;
+	return days ? after(later(since, guest->enabled_at), days) : 0;
 }
 
 /* A review that nobody fixed a date for starts an interval after the last one, or after the guest

@@ -14,7 +14,6 @@ struct write {
 	struct berval guest;  /* guest whose b2bNextDue to look at again; BVNULL: none */
 	struct berval person; /* who may have gone; BVNULL: nobody */
 	struct berval name;   /* that a guest has no more; BVNULL: none */
-	struct berval left;   /* guest that is gone and may have left memberships; BVNULL: none */
 	bool guests;          /* a guest was made, changed or removed */
 	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
@@ -61,12 +60,12 @@ static int write_done(Operation *op, SlapReply *rs)
 		b2b_session_guests_changed();
 	if (!BER_BVISNULL(&write->guest))
 		settle(op, write->tenant, &write->guest);
-	if (!BER_BVISNULL(&write->name))
+	if (!BER_BVISNULL(&write->name) && !be_shadow_update(op))
 		b2b_assign_follow(op, write->tenant, &write->name);
+	if (!BER_BVISNULL(&write->name))
+		b2b_leave_note(op, write->tenant, &write->name);
 	if (!BER_BVISNULL(&write->person))
 		b2b_sponsor_gone(write->tenant, &write->person);
-	if (!BER_BVISNULL(&write->left))
-		b2b_leave_note(write->tenant, &write->left);
 	if (write->wake)
 		b2b_task_wake(write->tenant);
 	return SLAP_CB_CONTINUE;
@@ -424,7 +423,7 @@ int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 	}
 	/* guests below a renamed entry get other names too */
 	struct write *write = follow_write(op, tenant);
-	if (!be_shadow_update(op) && is_guest(op, tenant, &op->o_req_ndn))
+	if (is_guest(op, tenant, &op->o_req_ndn))
 		ber_dupbv_x(&write->name, &op->o_req_ndn, op->o_tmpmemctx);
 	write->guests = true;
 	write->reload = from || into;
@@ -465,18 +464,13 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 	if (policy && !is_trusted(op) && (rc = b2b_review_drop(op, tenant)) != LDAP_SUCCESS)
 		return refuse_with(op, rs, rc, "b2b: the items of this review cannot be deleted");
 	struct write *write = follow_write(op, tenant);
-	if (guest && !be_shadow_update(op))
+	if (guest)
 		ber_dupbv_x(&write->name, &op->o_req_ndn, op->o_tmpmemctx);
 	write->guests = guest || (policy && !b2b_policy_is_private(tenant, &op->o_req_ndn));
 	if (policy)
 		follow_policy(op, write);
 	else
 		ber_dupbv_x(&write->person, &op->o_req_ndn, op->o_tmpmemctx);
-	/* the task has seen to it, but where there are other servers not for good */
-	if (guest && (!b2b_inner_is(op) || SLAP_SHADOW(tenant->be))) {
-		ber_dupbv_x(&write->left, &op->o_req_ndn, op->o_tmpmemctx);
-		write->wake = !is_trusted(op);
-	}
 	return SLAP_CB_CONTINUE;
 }
 

@@ -201,11 +201,21 @@ int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_nd
 
 /* --- guests that are gone --- */
 
-void b2b_leave_note(struct b2b_tenant *tenant, const struct berval *ndn)
+static void note_gone(struct b2b_tenant *tenant, const struct berval *ndn)
 {
 	/* nobody would ever take them off the list */
 	if (tenant->sweep_interval_secs && b2b_tenant_is_writable(tenant))
 		b2b_gone_add(&tenant->left, ndn);
+}
+
+void b2b_leave_note(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn)
+{
+	/* the task has seen to it already, but where there are other servers not for good */
+	if (b2b_inner_is(op) && !SLAP_SHADOW(tenant->be))
+		return;
+	note_gone(tenant, ndn);
+	if (op->o_tag == LDAP_REQ_DELETE && !be_shadow_update(op) && !b2b_inner_is(op))
+		b2b_task_wake(tenant);
 }
 
 /* False: look again.  That something was done is no proof: where servers write the same group at once,
@@ -256,7 +266,7 @@ void b2b_leave_run(struct b2b_sweep *sweep)
 		}
 		done = !names.count || (!b2b_sweep_must_end(sweep) && clean(sweep, &names));
 		for (size_t i = 0; !done && i < names.count; i++)
-			b2b_leave_note(sweep->tenant, &batch[i]);
+			note_gone(sweep->tenant, &batch[i]);
 		while (first != list) {
 			struct b2b_gone *one = first;
 

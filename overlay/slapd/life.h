@@ -183,8 +183,9 @@ int b2b_group_remove(Operation *op, struct b2b_tenant *tenant, const struct berv
 		     const struct berval *member_ndn); /* leave.c */
 /* Out of every group, and of every application it is assigned to by name. */
 int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_ndn);
-/* Notes that a guest was deleted, by whomever; the next sweep sees that nothing names it any more. */
-void b2b_leave_note(struct b2b_tenant *tenant, const struct berval *ndn);
+/* Notes that op deleted a guest or gave it another name; the next sweep sees that no group has the old
+ * one any more. */
+void b2b_leave_note(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
 void b2b_leave_run(struct b2b_sweep *sweep);
 
 /* exop.c: extended operations that carry one JSON object in and one out */

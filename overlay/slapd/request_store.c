@@ -121,7 +121,7 @@ static bool make_name(struct b2b_asking *asking, unsigned generation,
 	if (EVP_Digest(text, (size_t)length, hash, &bytes, EVP_sha256(), NULL) != 1)
 		return false;
 	for (unsigned i = 0; i < (B2B_REQUEST_NAME_SIZE - 1) / 2; i++)
-		snprintf(name_r + 2 * i, 3, "%02x", hash[i]);
+		snprintf(name_r + (size_t)2 * i, 3, "%02x", hash[i]);
 	return true;
 }
 

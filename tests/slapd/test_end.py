@@ -417,6 +417,14 @@ def test_deleted_by_another_hand(world):
     assert naming(world, back) == set(kept)
 
 
+def test_renamed(world):
+    """A guest gets another name: its old one is in no group when somebody else gets it."""
+    guest = world.new()
+    memberships(world, guest)
+    world.root.modrdn_s(guest_dn(guest), f"uid={guest}-renamed")
+    world.wait(lambda: not naming(world, guest), "nothing has the old name")
+
+
 def test_deleted_while_halted(make_server):
     """The mass stop does not keep memberships of who is gone."""
     world = lives_server(make_server, tenant="b2bMassLimit: 1")

@@ -6,6 +6,7 @@ durable (death.c), which is how it dies between a notice and the change that fol
 mail server has a mail of which b2bd does not know yet whether it was taken.
 """
 
+import contextlib
 import random
 import threading
 import time
@@ -14,10 +15,10 @@ import ldap
 
 from . import builders as b
 from .mailserver import MailServer
-from .slapd import poll
+from .slapd import HarnessError, poll
 
 AWAY = (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.UNAVAILABLE, ldap.BUSY, ldap.TIMEOUT)
-PATIENCE = 120
+PATIENCE = 60
 
 
 class Patient:
@@ -89,20 +90,21 @@ class FlakyMailServer(MailServer):
 
 
 class Chaos:
-    """Kills server and daemon, and starts them again, as often as allow() said.
+    """Kills slapd and b2bd of a world, and starts them again, as often as allow() said.
 
-    death: the Number of death.c.  check: called after each start of slapd."""
+    death: the Number of death.c.  .check: called after each start of slapd."""
 
     WAYS = ("slapd", "change", "daemon", "data", "both")
 
-    def __init__(self, server, daemon, mail, death, seed, check):
-        self.server, self.daemon, self.death, self.check = server, daemon, death, check
+    def __init__(self, world, death, seed):
+        self.server, self.daemon, self.death = world.server, world.daemon, death
+        self.check = lambda: None
         self.random, self.done = random.Random(f"chaos {seed}"), {way: 0 for way in self.WAYS}
         self.faults = []
         self._armed = threading.Event()  # the daemon dies with the next mail
         self._allowed, self._thread = 0, None
         self._lock = threading.Condition()
-        mail.on_data = self._on_data
+        world.mail.on_data = self._on_data
 
     def __enter__(self):
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -192,12 +194,53 @@ class Chaos:
             self._armed.clear()
 
     def _start(self):
-        slapd_was_dead = not self.server.alive()
-        if slapd_was_dead:
-            self.server.kill()
-            self.server.start()
         if not self.daemon.alive():
             self.daemon.kill()
             self.daemon.start()
-        if slapd_was_dead:
+        if not self.server.alive():
+            self.server.kill()
+            self.server.start()
             self.check()
+
+
+class EachChange(Chaos):
+    """slapd lives for one change of its database, and dies before the next.  What is allowed is over when
+    nothing is changed any more.  An operation that makes two changes is never done here; and b2bd, whose
+    changes come in between for ever, waits for the end."""
+
+    WAYS = ("change",)
+    QUIET_SECS = 1.2  # longer than the task rests
+
+    def allow(self, kills):
+        self._ending = False
+        self.daemon.kill()
+        self.death.value = 2
+        super().allow(1)
+
+    def wait(self):
+        self._ending = True
+        super().wait()
+        self.daemon.start()
+
+    def _kill(self, way):
+        while not self._is_quiet():
+            self.done[way] += 1
+            self.death.value = 2
+            with contextlib.suppress(HarnessError, *AWAY):  # dead before it was asked
+                self.server.kill()
+                self.server.start()
+                self.check()
+        self.death.value = 0
+
+    def _is_quiet(self):
+        """Waits until it is; or is dead: False."""
+        quiet = None
+        while self.server.alive():
+            if not self._ending:
+                quiet = None
+            elif quiet is None:
+                quiet = time.monotonic()
+            elif time.monotonic() - quiet > self.QUIET_SECS:
+                return True
+            time.sleep(0.002)
+        return False

@@ -49,7 +49,7 @@ class Checker:
         self.tenant = self.entries[b.BASE.lower()]
         rules = (("b2bGuest", self.guest), ("b2bNotice", self.notice),
                  ("b2bReviewDefinition", self.definition), ("b2bReviewItem", self.item),
-                 ("b2bCollaboration", self.project))
+                 ("b2bCollaboration", self.project), ("b2bRequest", self.request))
         for entry in self.entries.values():
             self.references(entry)
             for name, rule in rules:
@@ -67,8 +67,9 @@ class Checker:
         return self.tenant.number(name, default) * DAY
 
     def references(self, entry):
-        """Nobody is a member, or answers for a guest, who is not there."""
-        for name in MEMBERS + ("b2bSponsor",):
+        """Nobody is a member, or answers for a guest, who is not there; who has just left answers until
+        the next sweep."""
+        for name in MEMBERS + (("b2bSponsor",) if self.swept else ()):
             for dn in entry.attrs.get(name, ()):
                 self.demand(self.is_there(dn) or dn.lower() == f"cn=nobody,{b.BASE}", entry,
                             f"{name} {dn} is not there")
@@ -220,6 +221,13 @@ class Checker:
             guests = [dn for dn in project.attrs.get("member", ())
                       if dn.lower().endswith(f",{b.GUESTS}")]
             self.demand(not guests, project, f"over, yet {guests} are in it")
+
+    def request(self, request):
+        state, invited = request.get("b2bRequestState"), "b2bRequestGuest" in request
+        self.demand((state == "invited") == invited, request, f"{state}, its guest: {invited}")
+        if self.swept:
+            self.demand(state not in ("approved", "failed"), request, f"state {state}: "
+                        f"{request.get('b2bRequestAnswer')}")
 
 
 def faults(entries, now, swept=True):

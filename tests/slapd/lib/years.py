@@ -28,6 +28,7 @@ MESSAGE_ID = re.compile(r"<([a-z-]+)-[0-9a-f]{32}@ours\.example>")
 TICKET = re.compile(r"[?&]ticket=([A-Za-z0-9_-]{75})\n")
 # adam looks after guests and reviews; sponsors and reviewers answer, and that is all they do.
 ACCESS = daemon_lib.ACCESS + f"""access to attrs=userPassword by anonymous auth by self write by * none
+access to dn.subtree="{daemon_lib.REQUESTS}" by dn.exact="{b.member_dn('adam')}" write by * none
 access to dn.subtree="{REVIEWS}" attrs=b2bReviewDecision,b2bReviewJustification
     by dnattr=b2bReviewer write by users read
 access to dn.subtree="{REVIEWS}" by dn.exact="{b.member_dn('adam')}" write by users read
