@@ -250,13 +250,64 @@ static bool use_token_up(Operation *op, const struct b2b_admission *admission)
 	return !why;
 }
 
+/* --- who is off under another name --- */
+
+struct namesake {
+	const struct berval *ndn; /* the guest's own */
+	bool is_off;
+};
+
+static bool note_namesake(void *ctx, Entry *e)
+{
+	struct namesake *namesake = ctx;
+	struct b2b_source source = b2b_map_source(e);
+	struct b2b_guest guest;
+
+	b2b_guest_parse(&source, &guest, NULL);
+	if (!dn_match(&e->e_nname, namesake->ndn) && !guest.enabled)
+		namesake->is_off = true;
+	return !namesake->is_off;
+}
+
+static const char *escaped(Operation *op, struct b2b_str text)
+{
+	struct berval value = { text.len, (char *)text.s };
+
+	return b2b_inner_escape(op, &value);
+}
+
+/* Whether the same person is a guest already, and off: it does not come in again by being invited
+ * under another address.  Where it cannot be found out, nobody comes in. */
+static bool is_off_elsewhere(Operation *op, const struct b2b_admission *admission,
+			     enum b2b_idp kind)
+{
+	struct b2b_str subject = b2b_prove_subject(op, admission, kind);
+	struct namesake namesake = { &admission->ndn, false };
+	struct b2b_tenant *tenant = admission->tenant;
+	int rc = LDAP_SUCCESS;
+
+	if (admission->guest.accepted || !subject.len)
+		return false;
+	const char *who = escaped(op, subject), *home = escaped(op, admission->guest.home_tenant);
+	size_t size = strlen(who) + strlen(home) + 80;
+	char *filter = op->o_tmpalloc(size, op->o_tmpmemctx);
+	snprintf(filter, size, "(&(objectClass=b2bGuest)(b2bHomeTenant=%s)(b2bHomeSubject=%s))",
+		 home, who);
+	for (int i = 0; !BER_BVISNULL(&tenant->be->be_nsuffix[i]) && rc == LDAP_SUCCESS; i++)
+		rc = b2b_inner_search(op, tenant, &tenant->be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
+				      filter, note_namesake, &namesake);
+	return namesake.is_off || rc != LDAP_SUCCESS;
+}
+
 int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
 			struct b2b_str code, char text_r[B2B_ANSWER_SIZE])
 {
 	struct b2b_verdict verdict;
 
 	text_r[0] = '\0';
-	verdict = judge(op, admission, proof, code);
+	verdict = is_off_elsewhere(op, admission, proof->kind)
+			  ? denial(B2B_REASON_DISABLED, admission->guest.dn)
+			  : judge(op, admission, proof, code);
 	if (verdict.effect != B2B_ALLOW)
 		return refuse(op, admission, &verdict, text_r);
 	if (!use_token_up(op, admission))

@@ -92,15 +92,21 @@ static int check_who(Operation *op, struct b2b_tenant *tenant, const struct b2b_
 	return LDAP_INSUFFICIENT_ACCESS;
 }
 
-static int check_domains(const struct b2b_tenant_policy *policy, Entry *e, struct b2b_error *error)
+static Attribute *mail_of(Entry *e)
 {
 	AttributeDescription *ad = NULL;
 	const char *why;
 
-	if (!policy || slap_str2ad("mail", &ad, &why) != LDAP_SUCCESS)
-		return LDAP_SUCCESS;
-	Attribute *a = attr_find(e->e_attrs, ad);
+	return slap_str2ad("mail", &ad, &why) == LDAP_SUCCESS ? attr_find(e->e_attrs, ad) : NULL;
+}
+
+static int check_domains(const struct b2b_tenant_policy *policy, Entry *e, struct b2b_error *error)
+{
+	Attribute *a = mail_of(e);
 	unsigned i = 0;
+
+	if (!policy)
+		return LDAP_SUCCESS;
 	/* without an address nobody knows its domain: where domains matter, that is none of them */
 	do {
 		struct b2b_str mail = a ? b2b_map_str(&a->a_vals[i]) : b2b_str_of(NULL);
@@ -139,6 +145,27 @@ int b2b_invite_check_add(Operation *op, struct b2b_tenant *tenant, Entry *e,
 	/* where no ticket can be made it is no invitation; a bind is denied then */
 	if (rc == LDAP_SUCCESS && tenant->mint)
 		rc = check_partner(snapshot, e, error);
+	b2b_snapshot_unref(&snapshot);
+	return rc;
+}
+
+int b2b_invite_check_mail(struct b2b_tenant *tenant, Entry *before, Entry *after,
+			  struct b2b_error *error)
+{
+	Attribute *was = mail_of(before), *is = mail_of(after);
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
+	const struct b2b_tenant_policy *policy = b2b_record_policy(snapshot);
+	int rc = LDAP_SUCCESS;
+
+	for (unsigned i = 0; policy && is && i < is->a_numvals && rc == LDAP_SUCCESS; i++) {
+		if (was && attr_valfind(was,
+					SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
+						SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
+					&is->a_nvals[i], NULL, NULL) == LDAP_SUCCESS)
+			continue;
+		if (b2b_invite_domain(policy, b2b_map_str(&is->a_vals[i]), error) != B2B_OK)
+			rc = LDAP_CONSTRAINT_VIOLATION;
+	}
 	b2b_snapshot_unref(&snapshot);
 	return rc;
 }

@@ -246,6 +246,9 @@ bool b2b_invite_may(Operation *op, struct b2b_tenant *tenant,
  * domain lists, a partner that is blocked.  An LDAP code. */
 int b2b_invite_check_add(Operation *op, struct b2b_tenant *tenant, Entry *e,
 			 struct b2b_error *error);
+/* The domain lists again, for addresses that a guest did not have before. */
+int b2b_invite_check_mail(struct b2b_tenant *tenant, Entry *before, Entry *after,
+			  struct b2b_error *error);
 /* Hook bi_operational: b2bTicket in a post-read of who may manage it. */
 int b2b_invite_operational(Operation *op, SlapReply *rs);
 

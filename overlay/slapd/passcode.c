@@ -136,21 +136,33 @@ static struct b2b_str put(char **end, struct b2b_str text)
 	return copy;
 }
 
+/* What all may first: one who asks from many addresses would else fill the table, which then says no
+ * to everybody. */
+static bool may_ask(struct b2b_limits *limits, const struct b2b_door *door)
+{
+	struct b2b_str all = b2b_str_of("all");
+	time_t now = slap_get_time();
+	struct b2b_addr room;
+
+	if (!b2b_limits_take(limits, "passcode-server", all, SERVER_MOST, 60, now))
+		return false;
+	if (b2b_limits_take(limits, "passcode-peer", b2b_find_peer(door, &room), PEER_MOST, 60,
+			    now))
+		return true;
+	b2b_limits_give_back(limits, "passcode-server", all, 60, now);
+	return false;
+}
+
 static void ask_for(Operation *op, struct b2b_tenant *tenant, const struct b2b_hint *hint)
 {
 	struct berval service;
-	struct b2b_addr room;
-	time_t now = slap_get_time();
 	struct b2b_door door;
 	struct ask *ask;
 	char *end;
 
 	b2b_session_service(op, &service);
 	door = b2b_map_door(op, &service);
-	if (!b2b_limits_take(tenant->limits, "passcode-peer", b2b_find_peer(&door, &room),
-			     PEER_MOST, 60, now) ||
-	    !b2b_limits_take(tenant->limits, "passcode-server", b2b_str_of("all"), SERVER_MOST, 60,
-			     now)) {
+	if (!may_ask(tenant->limits, &door)) {
 		Debug(LDAP_DEBUG_STATS, "b2b: %s codes are asked for too often\n",
 		      op->o_log_prefix);
 		return;

@@ -76,12 +76,21 @@ static int check_who(struct asking *asking)
 	}
 }
 
-static bool take(struct asking *asking, const char *kind, struct b2b_str key, unsigned most,
-		 unsigned secs)
+/* What all may first: a caller is remembered for an hour, and one with many addresses would else fill
+ * the table, which then says no to everybody. */
+static bool take(struct asking *asking, const char *kind_of_all, const char *kind,
+		 struct b2b_str caller)
 {
 	struct b2b_limits *limits = asking->exop->tenant->limits;
+	struct b2b_str all = b2b_str_of("all");
+	time_t now = asking->pub.now;
 
-	return limits && b2b_limits_take(limits, kind, key, most, secs, asking->pub.now);
+	if (!b2b_limits_take(limits, kind_of_all, all, PER_SERVER, HOUR_SECS, now))
+		return false;
+	if (b2b_limits_take(limits, kind, caller, PER_CALLER, HOUR_SECS, now))
+		return true;
+	b2b_limits_give_back(limits, kind_of_all, all, HOUR_SECS, now);
+	return false;
 }
 
 /* Strangers and members have limits of their own, so that those cannot use up these's. */
@@ -93,14 +102,10 @@ static int check_limits(struct asking *asking)
 	bool within;
 
 	if (asking->stranger)
-		within =
-			take(asking, "request-peer", b2b_find_peer(&door, &room), PER_CALLER,
-			     HOUR_SECS) &&
-			take(asking, "request-strangers", b2b_str_of("all"), PER_SERVER, HOUR_SECS);
+		within = take(asking, "request-strangers", "request-peer",
+			      b2b_find_peer(&door, &room));
 	else
-		within = take(asking, "request-member", b2b_map_str(&op->o_ndn), PER_CALLER,
-			      HOUR_SECS) &&
-			 take(asking, "request-members", b2b_str_of("all"), PER_SERVER, HOUR_SECS);
+		within = take(asking, "request-members", "request-member", b2b_map_str(&op->o_ndn));
 	return within ? LDAP_SUCCESS
 		      : b2b_exop_refuse(asking->exop, LDAP_BUSY,
 					"b2b: too many requests: ask again later");

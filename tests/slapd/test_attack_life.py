@@ -4,13 +4,16 @@ partners and servers that mail meets send to make more of it than they may."""
 import itertools
 import re
 
+import ldap
 import pytest
 
 from lib import b2bd as daemon, builders as b, life, mint as m
+from lib.clock import Clock
 from lib.cnconfig import code_of
 from lib.eyes import answer
 from lib.mailserver import MailServer
 from lib.slapd import poll
+from lib.tokens import Signer
 
 _count = itertools.count()
 MIA = b.member_dn("mia")
@@ -66,6 +69,32 @@ def test_invite_twice(pair):
     made = answer(life.invite, mia, address, sponsor=[MIA, MIA.upper(), MIA])
     assert made[0] == 0, made
     assert arrives(consumer, b.GUESTS, address)["b2bSponsor"] == [MIA]
+
+
+# --- limits ---
+
+def test_request_from_everywhere(make_server):
+    """Set-up: strangers used up what the server takes in an hour.  Steps: half an hour later one more
+    asks, in vain, as often as one may; and when that hour is over.  Expected: it is heard: what the
+    server does not take is not remembered of a caller, or 65536 of them, of whom one customer of a
+    provider has that many, would fill the table for everybody."""
+    clock = Clock()
+    server = make_server(life.signing_server, data=WORLD, tenant=TENANT, env=clock.env)
+
+    def ask(peer):
+        connection = m.connect(server, peer)
+        found = life.refusal(connection, life.REQUEST, {"mail": mail()})
+        connection.unbind_ext_s()
+        return found[0]
+
+    last = m.new_peer()
+    for peer in [m.new_peer() for _ in range(12)]:
+        assert [ask(peer) for _ in range(6)] == [0] * 5 + [51]
+    clock.advance_to(0.5 / 24)
+    assert [ask(last) for _ in range(6)] == [51] * 6
+    clock.advance_to(1.01 / 24)
+    assert [ask(last) for _ in range(6)] == [0] * 5 + [51]
+    clock.close()
 
 
 # --- codes ---
@@ -141,3 +170,78 @@ def test_assigned_and_renamed(post):
 def assignees(server):
     found = server.entry(f"cn=wiki,cn=applications,{b.BASE}").get("b2bAppAssignee", [])
     return [dn.lower() for dn in found]
+
+
+# --- who is off stays off ---
+
+SIGNER = Signer("https://idp.attack.example")
+ENABLE = [(ldap.MOD_REPLACE, "b2bAccountEnabled", [b"TRUE"])]
+WORD = (50, "b2b: b2bAccountEnabled: an administrator disabled this guest, and its sponsors do not "
+            "enable it again")
+
+
+@pytest.fixture(scope="module")
+def written(make_server):
+    """Members may invite; mia may write guests besides, but not manage them; guests come by tokens."""
+    access = f"access to dn.subtree={b.GUESTS} by dn.exact={MIA} write by * read\n"
+    tokens = b.partner_ldif("tokens", lines="b2bTenantDomain: tokens.example\n"
+                            + SIGNER.partner_lines())
+    return make_server(life.signing_server, data=tokens, access=access + b.ACCESS, tenant=TENANT)
+
+
+def accepted(server, address, subject):
+    """Invited by mia, and redeemed with a token: what redemption answers, and the guest's name."""
+    made = life.invite(server.conn(MIA, "mia-pw"), address)
+    token = SIGNER.token(subject, email=address, email_verified=True)
+    return m.redeem(server, ticket=made["ticket"], token=token), made["dn"]
+
+
+def disable(server, dn):
+    server.modify(f"dn: {dn}\nchangetype: modify\nreplace: b2bAccountEnabled\n"
+                  "b2bAccountEnabled: FALSE\n")
+
+
+@pytest.mark.parametrize("way", ("b2bSponsor", "b2bReviewer", "objectClass"))
+def test_sponsor_leaves_to_enable(written, way):
+    """Set-up: an administrator disabled a guest of mia's.  Steps: mia makes another its sponsor, or
+    reviewer, or takes the guest's class away, to enable it as somebody else then.  Expected: refused
+    as enabling is; nothing changed."""
+    (result, _), dn = accepted(written, mail("tokens.example"), f"s{next(_count)}")
+    assert result == 0
+    disable(written, dn)
+    before, mia = written.entry(dn), written.conn(MIA, "mia-pw")
+    change = [(ldap.MOD_REPLACE, way, [b.member_dn("max").encode()])]
+    if way == "objectClass":
+        gone = [name for name in written.entry(dn, ["*"]) if name.startswith("b2b")]
+        change = [(ldap.MOD_DELETE, way, [b"b2bGuest"])] + [(ldap.MOD_DELETE, name, None)
+                                                            for name in gone]
+    assert answer(mia.modify_s, dn, ENABLE)[::2][:2] == WORD
+    assert answer(mia.modify_s, dn, change)[::2][:2] == WORD
+    assert written.entry(dn) == before
+
+
+def test_disabled_comes_by_another_address(written):
+    """Set-up: an administrator disabled a guest.  Steps: the same person is invited under another
+    address, and proves who it is.  Expected: it is told that it is off, and is not in; enabled again,
+    it is."""
+    subject, other = f"s{next(_count)}", mail("tokens.example")
+    (result, _), dn = accepted(written, mail("tokens.example"), subject)
+    assert result == 0
+    disable(written, dn)
+    assert accepted(written, other, subject)[0] == (53, "b2b: disabled")
+    written.root().modify_s(dn, ENABLE)
+    assert accepted(written, other, subject)[0][0] == 0
+
+
+def test_blocked_domain_afterwards(written):
+    """Steps: mia gives a guest an address of a blocked domain; changes something else of a guest that
+    has had one.  Expected: refused as an invitation is; the other is done."""
+    life.settings(written, "b2bBlockedDomain: evil.example")
+    mia, address = written.conn(MIA, "mia-pw"), f"x{next(_count)}@evil.example"
+    dn = life.invite(mia, mail("tokens.example"))["dn"]
+    bad = [(ldap.MOD_REPLACE, "mail", [address.encode()])]
+    refused = answer(mia.modify_s, dn, bad)
+    assert refused[0] == 19 and "b2bBlockedDomain" in refused[2]
+    written.root().modify_s(dn, bad)
+    mia.modify_s(dn, bad + [(ldap.MOD_REPLACE, "sn", [b"Other"])])
+    life.settings(written, "b2bBlockedDomain:")
