@@ -273,9 +273,9 @@ def test_asan__reviews(server):
 
 def test_asan__lives(server):
     """Guests who expire, lapse, are inactive, were never redeemed, are reminded of, are deleted; with
-    sponsors who go, projects that end, memberships of each kind, recipients without mail; halted, and
-    then confirmed; client and task at once; the overlay goes while there is something to do.  Expected:
-    as above."""
+    sponsors who go, projects that end, memberships of each kind, recipients without mail; halted,
+    and then confirmed; client and task at once; the overlay goes while there is something to do.
+    Expected: as above."""
     server.load(lives.LDIF + b.app_ldif("wiki", f"b2bAppAssignee: {lives.group_dn('team')}"))
     world = lives.Lives(server)
     m.key_file(server)
