@@ -7,11 +7,12 @@ By hand: B2B_SEED=7 B2B_KILLS=1000 python3 -m pytest -s tests/slapd/test_kill.py
 import contextlib
 import os
 
+from lib import life
 from lib.builders import guest_dn, member_dn
 from lib.chaos import Chaos, EachChange, FlakyMailServer
 from lib.play import TENANT, Cast, Life, groups_ldif, project_ldif
 from lib.preload import Number, library
-from lib.years import World
+from lib.years import PROBE, World
 
 SEED, KILLS = int(os.environ.get("B2B_SEED", 1)), int(os.environ.get("B2B_KILLS", 100))
 SHARE = 0.1  # of mails after which the mail server hangs up
@@ -57,6 +58,28 @@ def test_killed_after_each_change():
     with dying(Cast(a=1, p=1, r=2, n=1, q=1), EachChange, 0) as one:
         live(one, 1, 1)
         print(f"{one.chaos.killed} kills, {one.ledger.check()}")
+
+
+def test_start_changes_nothing():
+    """Set-up: guests accepted and pending, a project that is over and one that is not, a review that is
+    closed and one that is open.  Steps: slapd is killed and starts; its task looks at all of them.
+    Expected: not one entry is written."""
+    with dying(Cast(a=1, p=1, r=2, n=1), Chaos, 0) as one:
+        begin(one, 0)
+        first_reviews(one, 0)
+        ends(one, 0)
+        one.world.server.load(project_ldif("open", one.world.clock.stamp(400)))
+        one.ledger.expect_all("review", ["a0"], to_guest=False)
+        one.station(181.1, 0, (one.invite, ["n0"]), (one.join, ["a0"], "staff"),
+                    (one.define, ["staff"]))
+        before = life.everything(one.world.root)
+        one.world.server.kill()
+        one.world.server.start()
+        one.world.root = one.world.server.root()
+        one.world.swept()
+        after = life.everything(one.world.root)
+        assert {dn: entry["entryCSN"] for dn, entry in before.items() if dn != PROBE} == {
+            dn: entry["entryCSN"] for dn, entry in after.items() if dn != PROBE}
 
 
 # --- the life ---

@@ -10,7 +10,7 @@ import re
 
 from lib import builders
 from lib.builders import BASE, GUESTS, guest_dn, member_dn
-from lib.records import RELAX, add, add_entry, delete, refused, replace
+from lib.records import RELAX, add, add_entry, ahead, delete, refused, replace
 from lib.review import ACCESS, LDIF, REVIEWS, Reviews, definition_dn
 
 DECISION, WHY = "b2bReviewDecision", "b2bReviewJustification"
@@ -266,6 +266,26 @@ def test_change_of_mind_is_kept(reviews):
     lines = [line for line in item["b2bReviewHistory"] if "thought" in line]
     assert ["first" in lines[0], "second" in lines[1]] == [True, True]
     assert all(member_dn("mia") in line for line in lines)
+
+
+def test_last_word_stays(reviews):
+    """Set-up: mia approves in a review by definition, and an hour later, by the item's time, the guest's
+    own review is answered.  Steps: the first closes.  Expected: both are in the guest's history, and who
+    reviewed it last, and when, is of its own review still."""
+    dn = reviews.guest("last")
+    reviews.define("word", "b2bReviewScopeFilter: (uid=last)")
+    reviews.wait_state("word", 1, 0)
+    reviews.answer("word", "last", "mia", "Approve", "the first")
+    reviews.set(item_dn(reviews, "last", "word"), replace("b2bReviewedAt", ahead(-3600)),
+                replace("b2bReviewedBy", member_dn("max")))
+    reviews.root.modify_s(dn, [replace(DECISION, "Approve"), replace(WHY, "the second")])
+    own = reviews.entry(dn)
+    reviews.close("word")
+    guest = reviews.entry(dn)
+    assert guest["b2bReviewedAt"] == own["b2bReviewedAt"]
+    assert guest["b2bReviewedBy"] == [builders.ROOTDN]
+    assert sorted(line.split(": ")[1] for line in guest["b2bReviewHistory"]) == [
+        "the first", "the second"]
 
 
 @pytest.mark.parametrize("attribute, value", [

@@ -133,8 +133,8 @@ class Life:
 
     def station(self, day, kills, *steps):
         """A day comes, people do what they do, and meanwhile servers die."""
-        self.chaos.allow(kills)
         self.world.to_day(day)
+        self.chaos.allow(kills)
         for step, names, *args in steps:
             self.each(step, names, *args)
         self.chaos.wait()
