@@ -294,8 +294,10 @@ static bool is_off_elsewhere(Operation *op, const struct b2b_admission *admissio
 	snprintf(filter, size, "(&(objectClass=b2bGuest)(b2bHomeTenant=%s)(b2bHomeSubject=%s))",
 		 home, who);
 	for (int i = 0; !BER_BVISNULL(&tenant->be->be_nsuffix[i]) && rc == LDAP_SUCCESS; i++)
-		rc = b2b_inner_search(op, tenant, &tenant->be->be_nsuffix[i], LDAP_SCOPE_SUBTREE,
-				      filter, note_namesake, &namesake);
+		rc = b2b_inner_search(op, tenant,
+				      &(struct b2b_where){ &tenant->be->be_nsuffix[i],
+							   LDAP_SCOPE_SUBTREE, filter },
+				      note_namesake, &namesake);
 	return namesake.is_off || rc != LDAP_SUCCESS;
 }
 
