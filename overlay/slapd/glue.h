@@ -164,6 +164,9 @@ void b2b_record_set_time(Modifications **mods, enum b2b_attr attr, time_t when);
 /* Appends who answered a review, when, and a line of history. */
 void b2b_record_note_review(time_t now, const char *who, const char *decision,
 			    const char *justification, Modifications **mods);
+/* The history alone. */
+void b2b_record_note_history(time_t now, const char *who, const char *decision,
+			     const char *justification, Modifications **mods);
 /* Moves b2bNextDue to due (0: away) if it does not stand there; the old value is deleted by value,
  * so that of several servers one succeeds. */
 void b2b_record_set_due(const struct b2b_record_read *read, time_t due, Modifications **mods);

@@ -253,8 +253,7 @@ static int judge_guest(Operation *op, struct b2b_tenant *tenant, Entry *before, 
 	if (!was)
 		return be_isroot(op) ? LDAP_SUCCESS
 				     : b2b_invite_check_add(op, tenant, after, error);
-	if (!be_isroot(op))
-		rc = b2b_invite_check_mail(tenant, before, after, error);
+	rc = be_isroot(op) ? LDAP_SUCCESS : b2b_invite_check_mail(tenant, before, after, error);
 	if (rc == LDAP_SUCCESS)
 		rc = judge_restore(op, tenant, before, after, error);
 	return rc ? rc : judge_answer(op, tenant, before, after, mods, error);

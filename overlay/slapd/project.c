@@ -147,16 +147,20 @@ static bool has_guests(struct b2b_sweep *sweep, Entry *project)
 	return guests.count != 0;
 }
 
+/* Each start looks at all projects: what stands there already is not written again. */
 static bool set_due(struct b2b_sweep *sweep, Entry *project, time_t due)
 {
 	Attribute *csn = attr_find(project->e_attrs, slap_schema.si_ad_entryCSN);
+	Attribute *stored = attr_find(project->e_attrs, b2b_ad[B2B_ATTR_NEXT_DUE]);
 	struct b2b_name name = { project->e_name, project->e_nname };
 	Modifications *mods = NULL;
+	char text[B2B_TIME_SIZE] = "";
 
 	if (due)
-		b2b_record_set_time(&mods, B2B_ATTR_NEXT_DUE, due);
-	else
-		b2b_record_set(&mods, B2B_ATTR_NEXT_DUE, NULL);
+		b2b_time_format(due, text);
+	if (!strcmp(text, stored ? stored->a_nvals[0].bv_val : ""))
+		return false;
+	b2b_record_set(&mods, B2B_ATTR_NEXT_DUE, due ? text : NULL);
 	return b2b_inner_modify(sweep->op, sweep->tenant, &name, csn ? csn->a_vals[0].bv_val : NULL,
 				mods, false) == LDAP_SUCCESS;
 }
@@ -205,10 +209,10 @@ static bool end_project(struct b2b_sweep *sweep, Entry *project)
 		}
 		done = dismiss(sweep, &guests.list[i], &project->e_nname) && done;
 	}
-	free_guests(&guests);
-	if (done)
+	if (done && (guests.count || attr_find(project->e_attrs, b2b_ad[B2B_ATTR_NEXT_DUE])))
 		Debug(LDAP_DEBUG_STATS, "b2b: task project=\"%s\" ended\n",
 		      project->e_nname.bv_val);
+	free_guests(&guests);
 	return done;
 }
 

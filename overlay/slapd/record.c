@@ -249,18 +249,24 @@ time_t b2b_record_disable(const struct b2b_tenant_policy *policy, const char *re
 
 #define HISTORY_TEXT 1024
 
-void b2b_record_note_review(time_t now, const char *who, const char *decision,
-			    const char *justification, Modifications **mods)
+void b2b_record_note_history(time_t now, const char *who, const char *decision,
+			     const char *justification, Modifications **mods)
 {
 	char when[B2B_TIME_SIZE], text[HISTORY_TEXT];
 
-	b2b_record_set(mods, B2B_ATTR_REVIEWED_BY, *who ? who : NULL);
-	b2b_record_set_time(mods, B2B_ATTR_REVIEWED_AT, now);
 	b2b_time_format(now, when);
 	snprintf(text, sizeof(text), "%s %s by \"%s\": %s", when, decision, who, justification);
 	b2b_str_cut(text);
 	b2b_record_set(mods, B2B_ATTR_REVIEW_HISTORY, text);
 	last(*mods)->sml_op = SLAP_MOD_SOFTADD; /* the same twice in one second is one */
+}
+
+void b2b_record_note_review(time_t now, const char *who, const char *decision,
+			    const char *justification, Modifications **mods)
+{
+	b2b_record_set(mods, B2B_ATTR_REVIEWED_BY, *who ? who : NULL);
+	b2b_record_set_time(mods, B2B_ATTR_REVIEWED_AT, now);
+	b2b_record_note_history(now, who, decision, justification, mods);
 }
 
 static void set_next_due(const struct b2b_record_change *change, const struct b2b_guest *guest,

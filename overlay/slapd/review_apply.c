@@ -203,22 +203,60 @@ static void mark_for_deletion(struct effect *effect)
 	     "the guest was disabled, and not marked for deletion");
 }
 
-/* Notes on the guest that it was approved: by the item's own time, so that it stands there once. */
+/* Whether the history that the last of the changes adds to stands there. */
+static bool is_noted(Entry *guest, const Modifications *mods)
+{
+	Attribute *history = attr_find(guest->e_attrs, b2b_ad[B2B_ATTR_REVIEW_HISTORY]);
+
+	while (mods->sml_next)
+		mods = mods->sml_next;
+	return history &&
+	       attr_valfind(history,
+			    SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
+				    SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
+			    mods->sml_nvalues ? &mods->sml_nvalues[0] : &mods->sml_values[0], NULL,
+			    NULL) == LDAP_SUCCESS;
+}
+
+static time_t reviewed_at(Entry *guest)
+{
+	struct b2b_source source = b2b_map_source(guest);
+	struct b2b_guest parsed;
+
+	b2b_guest_parse(&source, &parsed, NULL);
+	return parsed.reviewed_at;
+}
+
+/* Notes on the guest that it was approved: by the item's own time, so that it stands there once.  What
+ * was answered since, in another review, is the last word. */
 static void approve(struct effect *effect, Entry *item, const struct b2b_review_item *is)
 {
 	struct b2b_sweep *sweep = effect->review->sweep;
 	Attribute *who = attr_find(item->e_attrs, b2b_ad[B2B_ATTR_REVIEWED_BY]);
 	Attribute *why = attr_find(item->e_attrs, b2b_ad[B2B_ATTR_REVIEW_JUSTIFICATION]);
 	bool answered = is->decision == B2B_REVIEW_APPROVED && is->reviewed_at;
+	time_t when = answered ? is->reviewed_at : effect->review->state.closes;
 	Modifications *mods = NULL;
 	char decision[256];
+	int rc;
+	Entry *guest = b2b_review_copy(sweep->op, sweep->tenant, &effect->guest.ndn, &rc);
 
+	if (!guest) {
+		fail(effect, rc == LDAP_NO_SUCH_OBJECT ? LDAP_SUCCESS : rc,
+		     "the guest cannot be read");
+		return;
+	}
 	snprintf(decision, sizeof(decision), "Approve (%s %u)", effect->review->cn, is->instance);
-	b2b_record_note_review(answered ? is->reviewed_at : effect->review->state.closes,
-			       answered && who ? who->a_vals[0].bv_val : "", decision,
-			       answered && why ? why->a_vals[0].bv_val : "nobody answered", &mods);
-	fail(effect, b2b_inner_modify(sweep->op, sweep->tenant, &effect->guest, NULL, mods, false),
-	     "the approval was not noted");
+	(reviewed_at(guest) > when ? b2b_record_note_history : b2b_record_note_review)(
+		when, answered && who ? who->a_vals[0].bv_val : "", decision,
+		answered && why ? why->a_vals[0].bv_val : "nobody answered", &mods);
+	if (is_noted(guest, mods))
+		slap_mods_free(mods, 1);
+	else
+		fail(effect,
+		     b2b_inner_modify(sweep->op, sweep->tenant, &effect->guest, NULL, mods, false),
+		     "the approval was not noted");
+	entry_free(guest);
 }
 
 static void carry_out(struct effect *effect, Entry *item, const struct b2b_review_item *is,

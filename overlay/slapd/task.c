@@ -137,6 +137,7 @@ static bool handle_batch(struct b2b_whole_sweep *sweep, const char *filter)
 	bool written = false;
 
 	sweep->count = 0;
+	sweep->last = 0;
 	if (!b2b_sweep_search(sweep, filter, note_entry) && sweep->repair)
 		sweep->pub.tenant->repaired = false;
 	while ((found = b2b_sweep_recall(sweep))) {
@@ -186,7 +187,9 @@ static void sweep_tenant(struct b2b_whole_sweep *sweep)
 		;
 	if (sweep->left)
 		sweep->pub.tenant->swept = 0;
-	b2b_mass_forget_halt(sweep);
+	/* what was confirmed holds for those behind a batch of which nothing could be written, too */
+	if (!sweep->pub.tenant->swept)
+		b2b_mass_forget_halt(sweep);
 }
 
 /* At the next turn of the listener, instead of an interval from now; rq_mutex is held. */

@@ -8,8 +8,9 @@ import threading
 import ldap
 import pytest
 
-from lib import builders as b, cnconfig as c, mint as m, sasl, totp, ways
+from lib import builders as b, cnconfig as c, lives, mint as m, sasl, totp, ways
 from lib.conditional import container_ldif, policy
+from lib.records import DAY, add, ahead, delete, replace
 from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
 from lib.slapd import poll
 from lib.tokens import HOSTILE, Signer
@@ -268,3 +269,72 @@ def test_asan__reviews(server):
                     (ldap.MOD_REPLACE, "b2bReviewOpened", [b"20200101000000Z"]))
         reviews.wait_state(deny, 2, 0, 20 * SLOW)
         reviews.root.delete_s(definition_dn(deny))
+
+
+def test_asan__lives(server):
+    """Guests who expire, lapse, are inactive, were never redeemed, are reminded of, are deleted; with
+    sponsors who go, projects that end, memberships of each kind, recipients without mail; halted,
+    and then confirmed; client and task at once; the overlay goes while there is something to do.
+    Expected: as above."""
+    server.load(lives.LDIF + b.app_ldif("wiki", f"b2bAppAssignee: {lives.group_dn('team')}"))
+    world = lives.Lives(server)
+    m.key_file(server)
+    assert c.put(server, c.KEEPER, "olcB2bKeyFile", str(server.dir / "key.pem")) == (0, "")
+    world.settings(f"b2bFallbackReviewer: {b.member_dn('bea')}\nb2bInactivity: 60\n"
+                   f"b2bFallbackReviewer: {b.ROOTDN}\nb2bMassLimit: 1")
+    world.people("sue", "sid")
+    old, kept = ahead(-70 * DAY), f"b2bValidUntil: {lives.FUTURE}"
+    reviewed, off = f"b2bReviewedAt: {ahead(-DAY)}", "b2bAccountEnabled: FALSE"
+    sponsors = (f"b2bSponsor: {b.member_dn('sue')}", f"b2bSponsor: {b.member_dn('sid')}")
+    lines = {
+        "over": (f"b2bValidUntil: {lives.PAST}",), "lapsed": (f"b2bReviewDue: {lives.PAST}", kept),
+        "denied": ("b2bReviewDecision: Deny", kept), "idle": (f"b2bLastSignIn: {old}", reviewed, kept,
+                                                            f"b2bUserStateChanged: {old}"),
+        "never": ("b2bUserState: PendingAcceptance", f"b2bInvitedAt: {old}", kept,
+                  f"b2bUserStateChanged: {old}", f"b2bInvitationSent: {old}"),
+        "mailed": ("b2bUserState: PendingAcceptance", f"b2bInvitedAt: {ahead(-DAY)}", kept),
+        "gone": (off, f"b2bDeleteAfter: {lives.PAST}", "b2bDisabledReason: expired"),
+        "asked": (f"b2bReviewDue: {ahead(DAY)}", f"b2bReviewer: {b.member_dn('nobody')}", kept),
+        "late": (f"b2bReviewDue: {ahead(DAY)}", f"b2bReviewAsked: {ahead(-3 * DAY)}", kept),
+        "orphan": (f"b2bSponsor: {b.member_dn('sue')}", kept), "shared": (*sponsors, kept),
+        "busy": (kept,), "built": (kept, off)}
+    for name, more in lines.items():
+        world.guest(name, *more)
+    names = [b.guest_dn(name) for name in lines]
+    world.root.modify_s(b.member_dn("sid"), [delete("mail")])
+    world.group("team", *names)
+    world.project("ends", *names, b.member_dn("mia"), until=lives.PAST, lines=sponsors)
+    world.project("goes on", b.guest_dn("busy"), until=lives.FUTURE)
+    world.root.add_s(lives.group_dn("unique"), [
+        ("objectClass", [b"groupOfUniqueNames", b"b2bCollaboration"]), ("cn", [b"unique"]),
+        ("uniqueMember", [b.guest_dn("gone").encode(), b.guest_dn("built").encode()])])
+    world.root.delete_s(b.member_dn("sue"))
+    world.root.modify_s(b.member_dn("sid"), [replace("description", "still here")])
+    poll(lambda: "b2bMassHalted" in world.tenant(), 20 * SLOW, "halted")
+    assert world.get("gone") and world.is_on("over")
+    assert c.remove(server, c.KEEPER) == (0, "") == c.add_keeper(
+        server, olcB2bKeyFile=str(server.dir / "key.pem"), olcB2bSweepInterval="1",
+        olcB2bSweepBatch="2")
+    world.settings("b2bMassConfirm: 1000")
+    world.wait(lambda: not world.get("gone") and not world.get("never"), "deleted", 20 * SLOW)
+    world.wait(lambda: not world.on() & {"over", "lapsed", "denied", "idle"}, "off", 20 * SLOW)
+    for kind, guest in (("invitation", "mailed"), ("review", "asked"), ("reviewer-gone", "asked"),
+                        ("reminder", "late"), ("review", "orphan"), ("lapsed", "lapsed"),
+                        ("disabled", "over"), ("deleted", "gone")):
+        world.wait(lambda: world.told(kind, guest), f"{kind} of {guest}", 20 * SLOW)
+    world.wait(lambda: world.entry(lives.group_dn("ends"))["member"] == [b.member_dn("mia")], "ended",
+               20 * SLOW)
+    for number in range(10):
+        world.wake()
+        for name in ("over", "idle", "built"):
+            c.code_of(world.root.modify_s, b.guest_dn(name), [
+                replace("b2bAccountEnabled", ("TRUE", "FALSE")[number % 2]),
+                replace("b2bReviewDecision", "Approve"), replace("b2bReviewJustification", "x")])
+    for change in ([replace("b2bNoticeTo", "x@y.example")], [add("objectClass", "b2bGuest")]):
+        for dn in world.below(f"cn=outbox,{b.BASE}"):
+            assert c.code_of(world.root.modify_s, dn, change)[0] in (19, 65)
+    for name in ("over", "busy", "shared"):
+        world.root.delete_s(b.guest_dn(name))
+    world.root.delete_s(b.member_dn("sid"))
+    assert c.remove(server, c.KEEPER) == (0, "")  # with names that nobody has looked for yet
+    assert c.add_keeper(server, olcB2bSweepInterval="1") == (0, "")

@@ -137,6 +137,36 @@ def test_confirmed(world):
     assert world.server.log(world.mark).count("HALTED") == 2
 
 
+def in_batches(make_server, size, stuck):
+    """A server that was killed in the middle: so many guests are due, the first of which slapd's schema
+    check lets nobody write; what else it looks at when it starts stands behind them."""
+    server = make_server(builders.tenant_server, start=False, sweep=3600,
+                         b2b=f"b2b-sweep-batch {size}", tenant="b2bMassLimit: 1")
+    due = f"b2bNextDue: {PAST[:10]}0000Z"
+    server.load(expired(named("stuck", stuck), due).replace("sn: Stuck", "description: x"), "-s")
+    server.load(expired(named("g", 12), due) + LDIF)
+    server.start()
+    world = Lives(server)
+    poll(lambda: world.tenant().get("b2bMassHalted") == [str(12 + stuck)], 15, "halted")
+    world.settings(f"b2bMassConfirm: {12 + stuck}")
+    return world
+
+
+def test_confirmed_in_batches(make_server):
+    """Set-up: 12 guests are due, batches of 5.  Expected: confirmed once, all of them go in one sweep."""
+    world = in_batches(make_server, 5, 0)
+    world.wake()
+    poll(lambda: not world.on(), 15, "all are off")
+
+
+def test_confirmed_behind_stuck_ones(make_server):
+    """Set-up: batches of 2, of which the first cannot be written.  Expected: the sweep after that goes on
+    behind them, by the same confirmation."""
+    world = in_batches(make_server, 2, 3)
+    world.wait(lambda: world.on() == set(named("stuck", 3)), "all others are off")
+    poll(lambda: "b2bMassConfirm" not in world.tenant(), 15, "used up")
+
+
 def test_over_by_itself(world):
     """Set-up: halted at 3.  Steps: two of them are extended.  Expected: the third goes, and nothing
     shows a halt any more; nobody had to confirm."""

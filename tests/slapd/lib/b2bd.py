@@ -117,7 +117,7 @@ class B2bd:
     """config: lines of b2bd.conf, "_" for "-"; None leaves a line out."""
 
     def __init__(self, server, mail, key=None, env=None, **config):
-        self.server, self.mail, self.process = server, mail, None
+        self.server, self.mail, self.process, self._last = server, mail, None, b""
         self.dir = Path(tempfile.mkdtemp(prefix="b2bd-", dir="/tmp"))
         self.dir.chmod(0o755)
         self.env = dict(env or {})
@@ -206,7 +206,9 @@ class B2bd:
                               env=self._env(), timeout=timeout, stdin=subprocess.DEVNULL)
 
     def remove(self):
+        """The log can still be read."""
         self.kill()
+        self._last = self.log().encode()
         if not os.environ.get("B2B_KEEP_DIRS"):
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -226,9 +228,10 @@ class B2bd:
 
     def log(self, since=0):
         try:
-            return self.logfile.read_bytes()[since:].decode("utf-8", "replace")
+            text = self.logfile.read_bytes()
         except FileNotFoundError:
-            return ""
+            text = self._last
+        return text[since:].decode("utf-8", "replace")
 
     def log_mark(self):
         return self.logfile.stat().st_size if self.logfile.exists() else 0

@@ -3,7 +3,7 @@ knows whether a step was done before, and everybody looks first.
 
 What a guest is follows from the first letter of its name: a long life with two sponsors and an
 application; p in a project and nothing else; r reviewed on the board; n who never accepts; c who gets
-mailed codes; q who asked for it itself.
+mailed codes; q who was asked for.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from .years import REVIEWS, app_dn, group_dn, kind_of, ticket_in
 CODE = re.compile(r"^    (\d{8})$", re.M)
 TENANT = f"""b2bReviewInterval: 90
 b2bInactivity: 250
-b2bSelfService: anonymous
+b2bSelfService: members
 b2bApprover: {member_dn('adam')}
 """
 ENDS = {"a": 300, "r": 300}  # days of validity, where there is an end
@@ -307,7 +307,7 @@ class Life:
         poll(lambda: self.world.run("adam", *words, name).returncode == 0, 60, f"{words} {name}")
 
     def apply(self, name):
-        """Asks to become a guest; adam says yes."""
+        """mia asks whether somebody may become a guest; adam says yes."""
         def ask(connection):
             if not self.requests(name):
                 life.request(connection, life.REQUEST, {"mail": mail_of(name)})
@@ -316,7 +316,7 @@ class Life:
             dn, entry = self.requests(name)[0]
             if entry["b2bRequestState"] == [b"pending"]:
                 connection.modify_s(dn, [replace("b2bRequestState", "approved")])
-        Patient(self.world.server, "", "").once(ask)
+        Patient(self.world.server, member_dn("mia"), "mia-pw").once(ask)
         Patient(self.world.server, member_dn("adam"), "adam-pw").once(approve)
         self.ledger.expect("request", "adam", 0, 1)  # adam may have been faster
         self.ledger.expect("invitation", name)

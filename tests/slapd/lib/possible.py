@@ -13,6 +13,7 @@ from .records import DAY, HOUR, seconds
 
 NOTICES = {"invitation", "passcode", "review", "reminder", "lapsed", "disabled", "deleted",
            "sponsor-gone", "reviewer-gone", "wrong-person", "halted", "request", "refused"}
+DELETING = 1  # as b2bDeleteAfter: it has begun
 MARKS = ("b2bDisabledReason", "b2bDisabledAt", "b2bDeleteAfter")
 MEMBERS = ("member", "uniqueMember", "b2bAppAssignee")
 
@@ -87,7 +88,9 @@ class Checker:
         for name in MARKS:
             self.demand((name in guest) != enabled, guest, f"enabled={enabled}, yet {name} "
                         f"{guest.get(name)}")
-        if "b2bDeleteAfter" in guest and "b2bDisabledAt" in guest:
+        if guest.time("b2bDeleteAfter") == DELETING:
+            self.demand(not self.swept, guest, "deleted, but not quite")
+        elif "b2bDeleteAfter" in guest and "b2bDisabledAt" in guest:
             grace = guest.time("b2bDeleteAfter") - guest.time("b2bDisabledAt")
             self.demand(0 <= grace <= self.days("b2bDeleteGrace", 30), guest, f"grace {grace}")
         # the hash, which nobody may read, goes with the tries; the time stays
