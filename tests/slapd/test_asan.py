@@ -272,10 +272,10 @@ def test_asan__reviews(server):
 
 
 def test_asan__lives(server):
-    """Guests who expire, lapse, are inactive, were never redeemed, are reminded of, are deleted; with
-    sponsors who go, projects that end, memberships of each kind, recipients without mail; halted,
-    and then confirmed; client and task at once; the overlay goes while there is something to do.
-    Expected: as above."""
+    """Guests who expire, lapse, are inactive, were never redeemed, are reminded of, are deleted;
+    with sponsors who go, projects that end, memberships of each kind, recipients without mail;
+    halted, and then confirmed; client and task at once; the overlay goes while there is something
+    to do. Expected: as above."""
     server.load(lives.LDIF + b.app_ldif("wiki", f"b2bAppAssignee: {lives.group_dn('team')}"))
     world = lives.Lives(server)
     m.key_file(server)
@@ -287,17 +287,54 @@ def test_asan__lives(server):
     reviewed, off = f"b2bReviewedAt: {ahead(-DAY)}", "b2bAccountEnabled: FALSE"
     sponsors = (f"b2bSponsor: {b.member_dn('sue')}", f"b2bSponsor: {b.member_dn('sid')}")
     lines = {
-        "over": (f"b2bValidUntil: {lives.PAST}",), "lapsed": (f"b2bReviewDue: {lives.PAST}", kept),
-        "denied": ("b2bReviewDecision: Deny", kept), "idle": (f"b2bLastSignIn: {old}", reviewed, kept,
-                                                            f"b2bUserStateChanged: {old}"),
-        "never": ("b2bUserState: PendingAcceptance", f"b2bInvitedAt: {old}", kept,
-                  f"b2bUserStateChanged: {old}", f"b2bInvitationSent: {old}"),
-        "mailed": ("b2bUserState: PendingAcceptance", f"b2bInvitedAt: {ahead(-DAY)}", kept),
-        "gone": (off, f"b2bDeleteAfter: {lives.PAST}", "b2bDisabledReason: expired"),
-        "asked": (f"b2bReviewDue: {ahead(DAY)}", f"b2bReviewer: {b.member_dn('nobody')}", kept),
-        "late": (f"b2bReviewDue: {ahead(DAY)}", f"b2bReviewAsked: {ahead(-3 * DAY)}", kept),
-        "orphan": (f"b2bSponsor: {b.member_dn('sue')}", kept), "shared": (*sponsors, kept),
-        "busy": (kept,), "built": (kept, off)}
+    "over": (
+        f"b2bValidUntil: {lives.PAST}",
+        ),
+        "lapsed": (
+            f"b2bReviewDue: {lives.PAST}",
+            kept),
+            "denied": (
+                "b2bReviewDecision: Deny",
+                kept),
+                "idle": (
+                    f"b2bLastSignIn: {old}",
+                    reviewed,
+                    kept,
+                    f"b2bUserStateChanged: {old}"),
+                    "never": (
+                        "b2bUserState: PendingAcceptance",
+                        f"b2bInvitedAt: {old}",
+                        kept,
+                        f"b2bUserStateChanged: {old}",
+                        f"b2bInvitationSent: {old}"),
+                        "mailed": (
+                            "b2bUserState: PendingAcceptance",
+                            f"b2bInvitedAt: {ahead(-DAY)}",
+                            kept),
+                            "gone": (
+                                off,
+                                f"b2bDeleteAfter: {lives.PAST}",
+                                "b2bDisabledReason: expired"),
+                                "asked": (
+                                    f"b2bReviewDue: {ahead(DAY)}",
+                                    f"b2bReviewer: {b.member_dn('nobody')}",
+                                    kept),
+                                    "late": (
+                                        f"b2bReviewDue: {ahead(DAY)}",
+                                        f"b2bReviewAsked: {ahead(-3 * DAY)}",
+                                        kept),
+                                        "orphan": (
+                                            f"b2bSponsor: {b.member_dn('sue')}",
+                                            kept),
+                                            "shared": (
+                                                *sponsors,
+                                                kept),
+                                                "busy": (
+                                                    kept,
+                                                    ),
+                                                    "built": (
+                                                        kept,
+                                                         off)}
     for name, more in lines.items():
         world.guest(name, *more)
     names = [b.guest_dn(name) for name in lines]
@@ -322,8 +359,12 @@ def test_asan__lives(server):
                         ("reminder", "late"), ("review", "orphan"), ("lapsed", "lapsed"),
                         ("disabled", "over"), ("deleted", "gone")):
         world.wait(lambda: world.told(kind, guest), f"{kind} of {guest}", 20 * SLOW)
-    world.wait(lambda: world.entry(lives.group_dn("ends"))["member"] == [b.member_dn("mia")], "ended",
-               20 * SLOW)
+    world.wait(
+    lambda: world.entry(
+        lives.group_dn("ends"))["member"] == [
+            b.member_dn("mia")],
+            "ended",
+             20 * SLOW)
     for number in range(10):
         world.wake()
         for name in ("over", "idle", "built"):

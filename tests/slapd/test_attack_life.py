@@ -1,5 +1,5 @@
-"""Ways around the life of guests that a stranger to the sources tried: what strangers, guests, members,
-partners and servers that mail meets send to make more of it than they may."""
+"""Ways around the life of guests that a stranger to the sources tried: what strangers, guests,
+members, partners and servers that mail meets send to make more of it than they may."""
 
 import itertools
 import re
@@ -74,10 +74,10 @@ def test_invite_twice(pair):
 # --- limits ---
 
 def test_request_from_everywhere(make_server):
-    """Set-up: strangers used up what the server takes in an hour.  Steps: half an hour later one more
-    asks, in vain, as often as one may; and when that hour is over.  Expected: it is heard: what the
-    server does not take is not remembered of a caller, or 65536 of them, of whom one customer of a
-    provider has that many, would fill the table for everybody."""
+    """Set-up: strangers used up what the server takes in an hour. Steps: half an hour later one
+    more asks, in vain, as often as one may; and when that hour is over. Expected: it is heard: what
+    the server does not take is not remembered of a caller, or 65536 of them, of whom one customer
+    of a provider has that many, would fill the table for everybody."""
     clock = Clock()
     server = make_server(life.signing_server, data=WORLD, tenant=TENANT, env=clock.env)
 
@@ -111,8 +111,8 @@ def post(make_server):
 
 
 def test_passcode_to_old_address(post):
-    """Set-up: the daemon is late.  Steps: a code is asked for; the guest's address is another's now;
-    the daemon mails the code, to the address before.  Expected: nobody gets in with it."""
+    """Set-up: the daemon is late. Steps: a code is asked for; the guest's address is another's now;
+    the daemon mails the code, to the address before. Expected: nobody gets in with it."""
     name = f"x{next(_count)}"
     dn, peer = b.guest_dn(name), m.new_peer()
     post.load(b.guest_ldif(name, subject=""))
@@ -132,7 +132,7 @@ def test_passcode_to_old_address(post):
 
 def test_passcode_of_taken_subject(post):
     """Set-up: a provider names one of its people, who became a guest, by the address of a guest who
-    comes by codes.  Steps: that one asks for a code by its address.  Expected: it is mailed: subjects
+    comes by codes. Steps: that one asks for a code by its address. Expected: it is mailed: subjects
     are addresses where codes go to them, and nowhere else."""
     name, other = f"x{next(_count)}", f"x{next(_count)}"
     post.load(b.guest_ldif(name, subject="")
@@ -145,8 +145,8 @@ def test_passcode_of_taken_subject(post):
 # --- names that are used again ---
 
 def test_assigned_before(post):
-    """Steps: a guest who was assigned to an application is deleted; somebody is invited who gets the
-    same name.  Expected: the application is not among what the new one may use."""
+    """Steps: a guest who was assigned to an application is deleted; somebody is invited who gets
+    the same name. Expected: the application is not among what the new one may use."""
     root, address = post.root(), mail()
     dn = life.invite(root, address, applications=["wiki"])["dn"]
     assert assignees(post) == [dn]
@@ -182,7 +182,8 @@ WORD = (50, "b2b: b2bAccountEnabled: an administrator disabled this guest, and i
 
 @pytest.fixture(scope="module")
 def written(make_server):
-    """Members may invite; mia may write guests besides, but not manage them; guests come by tokens."""
+    """Members may invite; mia may write guests besides, but not manage them; guests come by tokens.
+    """
     access = f"access to dn.subtree={b.GUESTS} by dn.exact={MIA} write by * read\n"
     tokens = b.partner_ldif("tokens", lines="b2bTenantDomain: tokens.example\n"
                             + SIGNER.partner_lines())
@@ -221,9 +222,9 @@ def test_sponsor_leaves_to_enable(written, way):
 
 
 def test_disabled_comes_by_another_address(written):
-    """Set-up: an administrator disabled a guest.  Steps: the same person is invited under another
-    address, and proves who it is.  Expected: it is told that it is off, and is not in; enabled again,
-    it is."""
+    """Set-up: an administrator disabled a guest. Steps: the same person is invited under another
+    address, and proves who it is. Expected: it is told that it is off, and is not in; enabled
+    again, it is."""
     subject, other = f"s{next(_count)}", mail("tokens.example")
     (result, _), dn = accepted(written, mail("tokens.example"), subject)
     assert result == 0
@@ -234,8 +235,8 @@ def test_disabled_comes_by_another_address(written):
 
 
 def test_blocked_domain_afterwards(written):
-    """Steps: mia gives a guest an address of a blocked domain; changes something else of a guest that
-    has had one.  Expected: refused as an invitation is; the other is done."""
+    """Steps: mia gives a guest an address of a blocked domain; changes something else of a guest
+    that has had one. Expected: refused as an invitation is; the other is done."""
     life.settings(written, "b2bBlockedDomain: evil.example")
     mia, address = written.conn(MIA, "mia-pw"), f"x{next(_count)}@evil.example"
     dn = life.invite(mia, mail("tokens.example"))["dn"]

@@ -180,8 +180,9 @@ def test_mail__same_notice_same_code(server, mail, mint, bd):
 
 
 def test_mail__used_code_stays_used(server, mail, mint, bd):
-    """Set-up: the mail server takes the mail and hangs up, so that b2bd sends it again.  Steps: alice
-    uses the code of the first mail.  Expected: the second has the same, and it is not good again."""
+    """Set-up: the mail server takes the mail and hangs up, so that b2bd sends it again. Steps:
+    alice uses the code of the first mail. Expected: the second has the same, and it is not good
+    again."""
     mints.store(server, mint, b.guest_dn("alice"), "00000000", 60)
     mail.behave("drop-data")
     dn = passcode(server)

@@ -75,7 +75,10 @@ def test_demo__plays_to_its_end(scratch):
     assert "b2bctl: redeem: Invalid credentials (49)\n" in text
     assert "redeemed uid=otto,ou=guests,dc=ours,dc=example: Accepted\n" in text
     assert "    Subject: Does Nora Novak still need access to Ours?\n" in text
-    assert re.search(r"^b2bReviewHistory: \d+Z Approve by .*: Atlas goes on until summer$", text, re.M)
+    assert re.search(
+    r"^b2bReviewHistory: \d+Z Approve by .*: Atlas goes on until summer$",
+    text,
+     re.M)
     assert "\x1b" not in text
     assert not running(scratch) and not list(scratch.iterdir())
 

@@ -1,5 +1,5 @@
-"""The end of a guest: unredeemed, inactive, disabled, restored, deleted with all that names it; nothing
-that comes back by itself, nothing that is lost while it may come back."""
+"""The end of a guest: unredeemed, inactive, disabled, restored, deleted with all that names it;
+nothing that comes back by itself, nothing that is lost while it may come back."""
 
 import contextlib
 import threading
@@ -9,8 +9,16 @@ import ldap
 import pytest
 
 from lib import builders, life
-from lib.builders import (BASE, GUESTS, SUFFIX, app_ldif, guest_dn, guest_ldif, member_dn, partner_dn,
-                          partner_ldif)
+from lib.builders import (
+    BASE,
+    GUESTS,
+    SUFFIX,
+    app_ldif,
+    guest_dn,
+    guest_ldif,
+    member_dn,
+    partner_dn,
+     partner_ldif)
 from lib.lives import (ACCESS, FUTURE, LDIF, NOBODY, PAST, Lives, expired, group_dn, lives_server,
                        named)
 from lib.records import DAY, HOUR, RELAX, add, ahead, delete, next_hour, refused, replace, seconds
@@ -71,8 +79,8 @@ def naming(world, name):
 # --- never redeemed ---
 
 def test_unredeemed(world):
-    """Invited 31 days ago: deleted with its memberships, its sponsor is told, its name is free; invited
-    29 days ago: not."""
+    """Invited 31 days ago: deleted with its memberships, its sponsor is told, its name is free;
+    invited 29 days ago: not."""
     old, young = pending(world, 31), pending(world, 29)
     names = memberships(world, old)
     world.wait_gone(old)
@@ -108,8 +116,8 @@ def test_invited_again_in_time(world):
 
 
 def test_without_key(make_server):
-    """Set-up: no key file, so nobody is invited by mail; guests were added long ago, and by slapadd.
-    Expected: nothing is deleted."""
+    """Set-up: no key file, so nobody is invited by mail; guests were added long ago, and by
+    slapadd. Expected: nothing is deleted."""
     server = make_server(builders.tenant_server, start=False, sweep=3600)
     stamps = f"b2bUserState: PendingAcceptance\nb2bUserStateChanged: {LONG_AGO}\n"
     server.load(LDIF + guest_ldif("loaded", lines=stamps + f"b2bValidUntil: {FUTURE}"))
@@ -123,9 +131,9 @@ def test_without_key(make_server):
 
 
 def test_reset_without_key(make_server):
-    """Set-up: a guest that was invited a year ago and accepted, in a group; the key file is no more.
-    Steps: it is reset (its home subject goes).  Expected: it has yet to redeem, and is not deleted for
-    its old invitation."""
+    """Set-up: a guest that was invited a year ago and accepted, in a group; the key file is no
+    more. Steps: it is reset (its home subject goes). Expected: it has yet to redeem, and is not
+    deleted for its old invitation."""
     world = lives_server(make_server)
     world.guest("old", f"b2bInvitedAt: {LONG_AGO}", f"b2bInvitationSent: {LONG_AGO}",
                 f"b2bUserStateChanged: {LONG_AGO}", f"b2bReviewedAt: {ahead(-DAY)}",
@@ -139,8 +147,8 @@ def test_reset_without_key(make_server):
 
 
 def test_reset(world):
-    """The same with a key: invited anew, groups and assignments stay; unredeemed for 31 days more, it
-    goes."""
+    """The same with a key: invited anew, groups and assignments stay; unredeemed for 31 days more,
+    it goes."""
     guest = world.new(f"b2bInvitedAt: {LONG_AGO}", f"b2bInvitationSent: {LONG_AGO}",
                       f"b2bUserStateChanged: {LONG_AGO}", f"b2bReviewedAt: {ahead(-DAY)}")
     names = memberships(world, guest)
@@ -156,7 +164,8 @@ def test_reset(world):
 
 
 def test_restored_before_it_redeemed(world):
-    """A guest that was off when its invitation lapsed is enabled again: it is not deleted at once."""
+    """A guest that was off when its invitation lapsed is enabled again: it is not deleted at once.
+    """
     guest = pending(world, 60, f"{ENABLED}: FALSE", f"{REASON}: expired", f"{AFTER}: {ahead(DAY)}")
     world.root.modify_s(guest_dn(guest), [replace(ENABLED, "TRUE")])
     world.sweep()
@@ -165,8 +174,9 @@ def test_restored_before_it_redeemed(world):
 
 
 def test_mail_waits_for_the_key(make_server):
-    """Set-up: a guest was invited, and the server is started anew without its key file before the task
-    came by.  Expected: nothing says that the invitation was sent; with the key back it is, once."""
+    """Set-up: a guest was invited, and the server is started anew without its key file before the
+    task came by. Expected: nothing says that the invitation was sent; with the key back it is,
+    once."""
     server = make_server(builders.tenant_server, start=False, sweep=3600, data=LDIF,
                          b2b="b2b-key-file {dir}/key.pem\n")
     server.load(guest_ldif("early", lines=f"b2bValidUntil: {FUTURE}\nb2bInvitedAt: {ahead(-HOUR)}\n"
@@ -233,8 +243,9 @@ def test_restored_inactive_guest(world, inactivity):
 # --- disabled, restored, deleted ---
 
 def test_whole_way(world):
-    """Expired: disabled, sponsor and guest are told until when it may come back; nothing else changes.
-    Past that: deleted with everything that names it, the sponsor is told, its name is free again."""
+    """Expired: disabled, sponsor and guest are told until when it may come back; nothing else
+    changes. Past that: deleted with everything that names it, the sponsor is told, its name is free
+    again."""
     guest = world.new(f"b2bValidUntil: {ahead(-HOUR)}")
     names = memberships(world, guest)
     entry = world.wait_off(guest, "expired")
@@ -260,8 +271,8 @@ def test_whole_way(world):
 
 
 def test_restored_in_the_grace(world):
-    """Enabled again within the grace: all that names it is as it was, and its marks are gone; the day
-    on which it would have been deleted goes by."""
+    """Enabled again within the grace: all that names it is as it was, and its marks are gone; the
+    day on which it would have been deleted goes by."""
     guest = disabled(world, ahead(DAY))
     names = memberships(world, guest)
     world.root.modify_s(guest_dn(guest), [replace(ENABLED, "TRUE")])
@@ -308,7 +319,8 @@ def test_loaded_disabled(world):
 
 
 def test_disabled_guest_is_not_disabled_again(world):
-    """An expired guest that is off stays off for the first reason, and nobody is told of another."""
+    """An expired guest that is off stays off for the first reason, and nobody is told of another.
+    """
     guest = disabled(world, FUTURE, f"b2bValidUntil: {PAST}", f"b2bReviewDue: {PAST}")
     with world.quiet(guest_dn(guest)):
         pass
@@ -401,9 +413,9 @@ def groups_ldif(groups, names):
 
 
 def test_deleted_by_another_hand(world):
-    """A client deletes a guest: within a sweep nothing names it any more, so that who gets its name next
-    is in no group; a member that is deleted is not the task's.  A guest that has the name by then keeps
-    what it is in."""
+    """A client deletes a guest: within a sweep nothing names it any more, so that who gets its name
+    next is in no group; a member that is deleted is not the task's. A guest that has the name by
+    then keeps what it is in."""
     guest, back = world.new(), world.new()
     names = memberships(world, guest)
     world.people("leaver")
@@ -436,12 +448,17 @@ def test_deleted_while_halted(make_server):
     world.wait(lambda: world.entry(group)["member"] == [member_dn("mia")], "left")
 
 def test_restored_while_it_is_deleted(make_server):
-    """Set-up: 150 guests whose grace is over, each in three groups.  Steps: while the task deletes them,
-    a client enables one after the other.  Expected: who was enabled is there with all three; who was
-    refused, or was not found, is gone from the database and from every group."""
+    """Set-up: 150 guests whose grace is over, each in three groups. Steps: while the task deletes
+    them, a client enables one after the other. Expected: who was enabled is there with all three;
+    who was refused, or was not found, is gone from the database and from every group."""
     names = named("g", 150)
-    server = make_server(builders.tenant_server, start=False, sweep=3600, database="index member eq\n",
-                         tenant="b2bMassLimit: 100%", access=ACCESS)
+    server = make_server(
+    builders.tenant_server,
+    start=False,
+    sweep=3600,
+    database="index member eq\n",
+    tenant="b2bMassLimit: 100%",
+     access=ACCESS)
     server.load(LDIF + over(names) + groups_ldif("abc", names))
     server.start()
     world = Lives(server)
@@ -463,8 +480,8 @@ def test_restored_while_it_is_deleted(make_server):
 
 
 def test_deletion_that_was_begun_goes_on(world):
-    """Set-up: the mark of a deletion that a crash stopped.  Expected: nobody enables the guest any more;
-    the next sweep ends it; its sponsor is told the first reason."""
+    """Set-up: the mark of a deletion that a crash stopped. Expected: nobody enables the guest any
+    more; the next sweep ends it; its sponsor is told the first reason."""
     guest = disabled(world, FUTURE)
     names = memberships(world, guest)
     config_free = world.server.root()
@@ -477,11 +494,15 @@ def test_deletion_that_was_begun_goes_on(world):
 
 
 def test_killed_while_it_deletes(make_server):
-    """Set-up: 120 guests whose grace is over, in groups.  Steps: slapd is killed (signal 9) again and
-    again while it deletes them.  Expected: at each start no guest that is left is enabled; in the end
-    none is left, nothing names them, and the sponsor heard of each once."""
-    server = make_server(builders.tenant_server, start=False, sweep=3600, database="index member eq\n",
-                         tenant="b2bMassLimit: 100%")
+    """Set-up: 120 guests whose grace is over, in groups. Steps: slapd is killed (signal 9) again
+    and again while it deletes them. Expected: at each start no guest that is left is enabled; in
+    the end none is left, nothing names them, and the sponsor heard of each once."""
+    server = make_server(
+    builders.tenant_server,
+    start=False,
+    sweep=3600,
+    database="index member eq\n",
+     tenant="b2bMassLimit: 100%")
     names = named("g", 120)
     server.load(LDIF + over(names) + groups_ldif("ab", names))
     for left in (100, 70, 40, 15):
@@ -517,9 +538,10 @@ def peers(stack, **options):
 
 
 def test_two_providers_delete_at_once():
-    """Set-up: two providers of each other with the same 60 guests whose grace is over, in groups, and 10
-    others.  Steps: both start, so that both tasks delete at once.  Expected: both end with the same
-    entries: without the 60, and without their memberships; the sponsor is told of each once."""
+    """Set-up: two providers of each other with the same 60 guests whose grace is over, in groups,
+    and 10 others. Steps: both start, so that both tasks delete at once. Expected: both end with the
+    same entries: without the 60, and without their memberships; the sponsor is told of each once.
+    """
     names, kept = named("g", 60), named("ok", 10)
     with contextlib.ExitStack() as stack:
         first, second = peers(stack)
@@ -549,9 +571,9 @@ def test_two_providers_delete_at_once():
 
 
 def test_restored_at_the_other_provider():
-    """Set-up: as above; a guest's grace is over in an hour.  Steps: it is restored at one provider, and
-    then its old day is over by the other's clock of that moment.  Expected: it is on at both, in its
-    group."""
+    """Set-up: as above; a guest's grace is over in an hour. Steps: it is restored at one provider,
+    and then its old day is over by the other's clock of that moment. Expected: it is on at both, in
+    its group."""
     with contextlib.ExitStack() as stack:
         first, second = peers(stack)
         first.load(builders.tree_ldif(SUFFIX, ("people", "guests"))
@@ -574,8 +596,8 @@ def test_restored_at_the_other_provider():
 
 
 def test_clients_and_task_at_once(world):
-    """Steps: while the task disables an expired guest again and again, its manager enables and extends
-    it.  Expected: marks and state always agree."""
+    """Steps: while the task disables an expired guest again and again, its manager enables and
+    extends it. Expected: marks and state always agree."""
     guest, stop, faults = world.new(), threading.Event(), []
 
     def expire():
@@ -590,7 +612,11 @@ def test_clients_and_task_at_once(world):
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         world.wake()
-        manager.modify_s(guest_dn(guest), [replace(ENABLED, "TRUE"), replace("b2bValidUntil", FUTURE)])
+        manager.modify_s(
+    guest_dn(guest), [
+        replace(
+            ENABLED, "TRUE"), replace(
+                "b2bValidUntil", FUTURE)])
         entry = world.get(guest)
         if (entry[ENABLED] == ["FALSE"]) != (REASON in entry):
             faults.append(entry)

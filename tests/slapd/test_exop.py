@@ -1,5 +1,5 @@
-"""The frame of our extended operations: what is no request, which tenant, TLS, restrictions, consumers,
-a server without its gate."""
+"""The frame of our extended operations: what is no request, which tenant, TLS, restrictions,
+consumers, a server without its gate."""
 
 import ldap
 import pytest
@@ -25,8 +25,8 @@ def server(make_server, certs):
     b'{"message":"' + b"x" * 70000 + b'"}',
 ], ids=range(17))
 def test_exop__no_request(server, value):
-    """What is no JSON object, names a member twice or one that is not known, is too long, or holds a
-    NUL is a protocol error for each operation, whoever asks.  Nothing is made of it."""
+    """What is no JSON object, names a member twice or one that is not known, is too long, or holds
+    a NUL is a protocol error for each operation, whoever asks. Nothing is made of it."""
     for oid in OIDS:
         assert life.refusal(server.root(), oid, value)[0] == 2, oid
     assert not life.entries(server, b.GUESTS) and not life.entries(server, life.REQUESTS)
@@ -45,8 +45,10 @@ def test_exop__unknown_member_is_named(server):
     ({"applications": [1]}, "applications"), ({"applications": {}}, "applications"),
     ({"applications": [""]}, "applications"), ({"applications": ["a"] * 65}, "applications"),
     ({"sponsor": [None]}, "sponsor"), ({"validUntil": 5}, "validUntil"),
-    ({"validUntil": "tomorrow"}, "validUntil"), ({"validUntil": "2030-13-01T00:00:00Z"}, "validUntil"),
-    ({"validUntil": "2030-01-01"}, "validUntil"), ({"validUntil": "2030-01-01T00:00:00"}, "validUntil"),
+    ({"validUntil": "tomorrow"}, "validUntil"),
+    ({"validUntil": "2030-13-01T00:00:00Z"}, "validUntil"),
+    ({"validUntil": "2030-01-01"}, "validUntil"),
+    ({"validUntil": "2030-01-01T00:00:00"}, "validUntil"),
 ], ids=range(13))
 def test_exop__wrong_kind_of_value(server, members, said):
     """A member of another kind than wanted is a protocol error that names it."""
@@ -56,7 +58,9 @@ def test_exop__wrong_kind_of_value(server, members, said):
 
 def test_exop__no_dn(server):
     """A name that is none is told with its value."""
-    refused = life.refusal(server.root(), life.INVITE, {"mail": "a@home.example", "sponsor": "boss"})
+    refused = life.refusal(
+    server.root(), life.INVITE, {
+        "mail": "a@home.example", "sponsor": "boss"})
     assert refused == (34, 'b2b: sponsor: value "boss" is no DN')
 
 
@@ -131,8 +135,8 @@ def consumer_conf(referral):
 
 @pytest.mark.parametrize("referral", [None, "ldap://provider.example:389/"])
 def test_exop__on_a_consumer(make_server, referral):
-    """A server that follows another one sends the client there where it knows the address, and writes
-    nothing itself."""
+    """A server that follows another one sends the client there where it knows the address, and
+    writes nothing itself."""
     server = make_server(b.tenant_server, database=consumer_conf(referral), start=False,
                          b2b="b2b-key-file {dir}/key.pem\n")
     life.make_key(server)
@@ -147,9 +151,9 @@ def test_exop__on_a_consumer(make_server, referral):
 
 
 def test_exop__which_tenant(make_server):
-    """Set-up: a server with two tenants, and members in both.  Expected: who is bound in one is served
-    there; suffix names the other one; a stranger, and who is bound nowhere, must say which; a suffix
-    of none is refused."""
+    """Set-up: a server with two tenants, and members in both. Expected: who is bound in one is
+    served there; suffix names the other one; a stranger, and who is bound nowhere, must say which;
+    a suffix of none is refused."""
     other = "dc=other,dc=example"
     second = b.database_conf(suffix=other, directory="{dir}",
                              lines="overlay b2b\nb2b-key-file {dir}/key.pem\n")

@@ -1,8 +1,7 @@
-"""The guest's own review (design, section 9): when it starts, who is asked and reminded, who may answer
-and how, what follows; silence revokes.
+"""The guest's own review (design, section 9): when it starts, who is asked and reminded, who may
+answer and how, what follows; silence revokes.
 
-Slapd's access control lets everybody write guests here; max manages them.
-"""
+Slapd's access control lets everybody write guests here; max manages them."""
 
 import time
 
@@ -17,14 +16,23 @@ from lib.records import DAY, HOUR, add, ahead, delete, next_hour, refused, repla
 DECISION, WHY, DUE = "b2bReviewDecision", "b2bReviewJustification", "b2bReviewDue"
 ASKED, REMINDED = "b2bReviewAsked", "b2bReviewReminded"
 INTERVAL, DURATION = 90 * DAY, 14 * DAY
-BLANKS = {"empty": None, "spaces": "   ", "tabs": "\t\t \t", "lines": "\r\n\n", "no-break": "\u00a0 \u00a0",
-          "em space": "\u2003\u2003", "ideographic": "\u3000", "zero width": "\u200b\u200d\ufeff",
-          "soft hyphen": "\u00ad", "nul": "\0 \0"}
+BLANKS = {
+    "empty": None,
+    "spaces": "   ",
+    "tabs": "\t\t \t",
+    "lines": "\r\n\n",
+    "no-break": "\u00a0 \u00a0",
+    "em space": "\u2003\u2003",
+    "ideographic": "\u3000",
+    "zero width": "\u200b\u200d\ufeff",
+    "soft hyphen": "\u00ad",
+     "nul": "\0 \0"}
 
 
 @pytest.fixture(scope="module")
 def world(make_server, home):
-    """bea stands in where nobody else does; guests ask their home directory; wiki is an application."""
+    """bea stands in where nobody else does; guests ask their home directory; wiki is an
+    application."""
     wiki = builders.app_ldif("wiki", f"b2bAppServiceDN: {service_dn('wiki')}")
     lives = lives_server(make_server, data=partner_ldif("home", home.uri) + wiki
                          + builders.service_ldif("wiki"))
@@ -72,8 +80,8 @@ def near(stamp, when, slack=60):
 
 @pytest.mark.parametrize("since", ["b2bUserStateChanged", "b2bReviewedAt", "b2bEnabledAt"])
 def test_starts_by_interval(world, since):
-    """Accepted, reviewed, or enabled again 90 days and a bit ago: reviewers are asked, for 14 days.  89
-    days ago: they are not, and the task looks again when they will be."""
+    """Accepted, reviewed, or enabled again 90 days and a bit ago: reviewers are asked, for 14 days.
+    89 days ago: they are not, and the task looks again when they will be."""
     old = {"b2bUserStateChanged": ahead(-200 * DAY), since: ahead(-INTERVAL - HOUR)}
     late = {"b2bUserStateChanged": ahead(-200 * DAY), since: ahead(-INTERVAL + DAY)}
     due, fresh = (world.new(*(f"{k}: {v}" for k, v in lines.items())) for lines in (old, late))
@@ -91,8 +99,8 @@ def next_hour_of(when):
 
 
 def test_starts_before_its_date(world):
-    """A date that somebody set is the deadline, and reviewers have 14 days until then: one in 13 days is
-    asked about now and keeps its deadline, one in 15 days is not asked about."""
+    """A date that somebody set is the deadline, and reviewers have 14 days until then: one in 13
+    days is asked about now and keeps its deadline, one in 15 days is not asked about."""
     soon, later = world.new(f"{DUE}: {ahead(13 * DAY)}"), world.new(f"{DUE}: {ahead(15 * DAY)}")
     before = world.get(soon)[DUE]
     assert wait_asked(world, soon)[DUE] == before
@@ -104,7 +112,11 @@ def test_starts_before_its_date(world):
 
 def test_old_decision_goes(world):
     """Approved last time: when reviewers are asked anew that is no answer any more."""
-    guest = opened(world, f"{DECISION}: Approve", f"{WHY}: then", f"b2bReviewedAt: {ahead(-INTERVAL)}")
+    guest = opened(
+    world,
+    f"{DECISION}: Approve",
+    f"{WHY}: then",
+     f"b2bReviewedAt: {ahead(-INTERVAL)}")
     entry = world.get(guest)
     assert DECISION not in entry and WHY not in entry and "b2bReviewedAt" in entry
     world.past(guest, DUE)
@@ -112,8 +124,8 @@ def test_old_decision_goes(world):
 
 
 def test_missed_date_of_an_approved_guest(world):
-    """The server was down when an approved guest's review should have begun and ended: it begins now,
-    with the whole time, and nobody is cut off."""
+    """The server was down when an approved guest's review should have begun and ended: it begins
+    now, with the whole time, and nobody is cut off."""
     guest = world.new(f"{DECISION}: Approve", f"{WHY}: then", f"{DUE}: {ahead(-30 * DAY)}")
     entry = wait_asked(world, guest)
     assert near(entry[DUE][0], time.time() + DURATION) and world.is_on(guest)
@@ -128,13 +140,16 @@ def test_asked_once(world):
 
 
 def test_asked_once_though_it_cannot_be_noted(make_server):
-    """Set-up: a guest whose entry slapd's schema check lets nobody write (slapadd -s).  Expected: its
-    reviewer is asked once, not at each sweep."""
+    """Set-up: a guest whose entry slapd's schema check lets nobody write (slapadd -s). Expected:
+    its reviewer is asked once, not at each sweep."""
     server = make_server(builders.tenant_server, start=False, sweep=3600)
     server.load(LDIF)
-    server.load(builders.guest_ldif("stuck", lines=(
-        f"b2bUserState: Accepted\nb2bUserStateChanged: {ahead(-INTERVAL - DAY)}\n"
-        f"b2bValidUntil: {FUTURE}\nb2bSponsor: {member_dn('mia')}")).replace("sn: Stuck\n", ""), "-s")
+    server.load(
+    builders.guest_ldif(
+        "stuck", lines=(
+            f"b2bUserState: Accepted\nb2bUserStateChanged: {ahead(-INTERVAL - DAY)}\n"
+            f"b2bValidUntil: {FUTURE}\nb2bSponsor: {member_dn('mia')}")).replace(
+                "sn: Stuck\n", ""), "-s")
     server.start()
     world = Lives(server)
     world.wait(lambda: world.told("review", "stuck"), "asked")
@@ -145,7 +160,9 @@ def test_asked_once_though_it_cannot_be_noted(make_server):
 
 def test_pending_guests_are_not_reviewed(world):
     """Who has yet to redeem has no access to be reviewed."""
-    guest = world.new("b2bUserState: PendingAcceptance", f"b2bUserStateChanged: {ahead(-200 * DAY)}")
+    guest = world.new(
+    "b2bUserState: PendingAcceptance",
+     f"b2bUserStateChanged: {ahead(-200 * DAY)}")
     world.sweep()
     assert ASKED not in world.get(guest) and world.told("review", guest) == []
 
@@ -157,8 +174,8 @@ def test_disabled_guests_are_not_reviewed(world):
 
 
 def test_interval_0(world, settings):
-    """b2bReviewInterval 0: no review starts by itself; one with a date does, and its approval sets no
-    next one."""
+    """b2bReviewInterval 0: no review starts by itself; one with a date does, and its approval sets
+    no next one."""
     settings("b2bReviewInterval: 0")
     never = world.new(f"b2bUserStateChanged: {ahead(-200 * DAY)}")
     guest = opened(world)
@@ -193,7 +210,8 @@ def test_duration_0(world, settings):
     (("SELF", "ben"), ("mia",), ["ben"]),
 ], ids=["sponsors", "named", "two", "gone", "one-gone", "no-sponsor", "itself", "itself-too"])
 def test_who_is_asked(world, named, sponsors, told):
-    """Who is named, else the sponsors, that are there; else who stands in.  Never the guest itself."""
+    """Who is named, else the sponsors, that are there; else who stands in. Never the guest itself.
+    """
     name = f"n{world.counter + 1}"
     lines = [f"b2bReviewer: {guest_dn(name) if one == 'SELF' else member_dn(one)}" for one in named]
     guest = opened(world, *lines, *(f"b2bSponsor: {member_dn(one)}" for one in sponsors))
@@ -204,7 +222,8 @@ def test_who_is_asked(world, named, sponsors, told):
 
 
 def test_reviewer_is_gone(world):
-    """A named reviewer who is gone is replaced by who stands in, who hears of it, and may answer."""
+    """A named reviewer who is gone is replaced by who stands in, who hears of it, and may answer.
+    """
     guest = opened(world, f"b2bReviewer: {member_dn('missing')}")
     assert world.told("reviewer-gone", guest) == ["bea"]
     assert world.mails("reviewer-gone", guest)[0][1]["reviewer"] == member_dn("missing")
@@ -214,8 +233,8 @@ def test_reviewer_is_gone(world):
 
 
 def test_mail_that_is_none(world):
-    """A sponsor whose mail is empty cannot be mailed, and is no way out of the review: it starts, and
-    silence revokes."""
+    """A sponsor whose mail is empty cannot be mailed, and is no way out of the review: it starts,
+    and silence revokes."""
     world.people("mute")
     world.root.modify_s(member_dn("mute"), [replace("mail", "")])
     guest = opened(world, f"b2bSponsor: {member_dn('mute')}")
@@ -250,8 +269,8 @@ def test_no_reminder_after_an_answer(world):
 # --- answers ---
 
 def test_approval(world):
-    """The sponsor approves: who and when stand there, a line of history, the next deadline is an interval
-    and a review's time away; the guest stays."""
+    """The sponsor approves: who and when stand there, a line of history, the next deadline is an
+    interval and a review's time away; the guest stays."""
     guest = opened(world)
     before = int(time.time())
     answer(world, "mia", guest, why="works on Atlas")
@@ -274,8 +293,8 @@ def test_approval_with_a_date_of_its_own(world):
 
 
 def test_denial(world):
-    """Denied before the deadline: disabled at once, as lapsed; sponsors and guest hear why, and until
-    when it can come back."""
+    """Denied before the deadline: disabled at once, as lapsed; sponsors and guest hear why, and
+    until when it can come back."""
     guest = opened(world, f"b2bSponsor: {member_dn('mia')}", f"b2bSponsor: {member_dn('ann')}")
     answer(world, "ann", guest, "Deny", why=None)
     entry = world.wait_off(guest, "review-lapsed")
@@ -288,7 +307,8 @@ def test_denial(world):
 
 
 def test_silence(world):
-    """No answer until the deadline: disabled as lapsed, with the same mails, by nobody's decision."""
+    """No answer until the deadline: disabled as lapsed, with the same mails, by nobody's decision.
+    """
     guest = opened(world)
     world.past(guest, DUE)
     entry = world.wait_off(guest, "review-lapsed")
@@ -308,8 +328,8 @@ def test_not_known_is_silence(world):
 
 
 def test_change_of_mind(world):
-    """DontKnow, then Approve by another sponsor, then Deny by the first: each is noted, the last one
-    counts."""
+    """DontKnow, then Approve by another sponsor, then Deny by the first: each is noted, the last
+    one counts."""
     guest = opened(world, f"b2bSponsor: {member_dn('mia')}", f"b2bSponsor: {member_dn('ann')}")
     for who, decision in (("mia", "DontKnow"), ("ann", "Approve"), ("mia", "Deny")):
         answer(world, who, guest, decision)
@@ -320,9 +340,9 @@ def test_change_of_mind(world):
 
 
 def test_answer_after_the_deadline(make_server, home):
-    """Set-up: the deadline is over, the task has not come by.  Expected: the guest is held off; an
-    approval in time for the task lets it in again and counts; once the task was there an approval is
-    noted, but enables nobody."""
+    """Set-up: the deadline is over, the task has not come by. Expected: the guest is held off; an
+    approval in time for the task lets it in again and counts; once the task was there an approval
+    is noted, but enables nobody."""
     world = lives_server(make_server, data=partner_ldif("home", home.uri))
     for name in ("alice", "bob"):
         world.guest(name, f"b2bValidUntil: {FUTURE}", f"b2bSponsor: {member_dn('mia')}")
@@ -377,8 +397,8 @@ def test_who_may_not(world, who, decision):
 
 
 def test_nobody_reviews_itself(world):
-    """A guest that is a member as well, whom slapd would let write: the record keeper refuses it even
-    where it is named, and where it is its own sponsor."""
+    """A guest that is a member as well, whom slapd would let write: the record keeper refuses it
+    even where it is named, and where it is its own sponsor."""
     world.people("twin")
     changes = [add("objectClass", "b2bGuest"), add("b2bHomeTenant", "none"),
                add("b2bSponsor", member_dn("twin")), add("b2bReviewer", member_dn("twin")),
@@ -404,8 +424,8 @@ def test_justification_is_a_sponsors_too(world):
 
 
 def test_who_manages_takes_answers_back(world):
-    """Who may manage b2bReviewedBy takes an answer away, so that a guest comes back to be reviewed; it
-    answers for nobody."""
+    """Who may manage b2bReviewedBy takes an answer away, so that a guest comes back to be reviewed;
+    it answers for nobody."""
     guest = opened(world)
     answer(world, "mia", guest, "Deny", why=None)
     world.wait_off(guest, "review-lapsed")
@@ -452,8 +472,8 @@ def test_decisions_are_words(world):
 
 
 def test_record_is_the_servers(world):
-    """Who decided, when, and the history are not a reviewer's to write, nor those who manage's without
-    relax."""
+    """Who decided, when, and the history are not a reviewer's to write, nor those who manage's
+    without relax."""
     guest = opened(world)
     for who in ("mia", "max"):
         for attribute, value in (("b2bReviewedBy", member_dn("ann")), ("b2bReviewedAt", FUTURE),

@@ -17,19 +17,28 @@ access to dn.subtree="{b.GUESTS}"
  by dn.exact="{b.member_dn('ada')}" manage by dn.exact="{b.member_dn('wim')}" write by * read
 access to * by dn.exact="{b.member_dn('ada')}" manage by * read
 """
-WORLD = (b.people_ldif(PEOPLE, b.PEOPLE)
-         + f"dn: cn=inviters,{b.PEOPLE}\nobjectClass: groupOfNames\ncn: inviters\n"
-           f"member: {b.member_dn('gus')}\nmember: cn=nested,{b.PEOPLE}\n\n"
-           f"dn: cn=nested,{b.PEOPLE}\nobjectClass: groupOfUniqueNames\ncn: nested\n"
-           f"uniqueMember: {b.member_dn('nan')}\n\n"
-         + b.service_ldif("portal") + b.app_ldif("portal", f"b2bAppServiceDN: {b.service_dn('portal')}")
-         + b.app_ldif("wiki", "b2bAppAssignmentRequired: TRUE") + b.app_ldif("secret"))
+WORLD = (
+    b.people_ldif(
+        PEOPLE,
+        b.PEOPLE) +
+        f"dn: cn=inviters,{b.PEOPLE}\nobjectClass: groupOfNames\ncn: inviters\n"
+        f"member: {b.member_dn('gus')}\nmember: cn=nested,{b.PEOPLE}\n\n"
+        f"dn: cn=nested,{b.PEOPLE}\nobjectClass: groupOfUniqueNames\ncn: nested\n"
+        f"uniqueMember: {b.member_dn('nan')}\n\n" +
+        b.service_ldif("portal") +
+        b.app_ldif(
+            "portal",
+            f"b2bAppServiceDN: {b.service_dn('portal')}") +
+            b.app_ldif(
+                "wiki",
+                "b2bAppAssignmentRequired: TRUE") +
+                 b.app_ldif("secret"))
 
 
 @pytest.fixture(scope="module")
 def server(make_server, certs, home):
-    """Partners home (with a directory), closed (blocked for all), narrow (blocked for the application
-    secret); people with several rights; a guest alice who can sign in."""
+    """Partners home (with a directory), closed (blocked for all), narrow (blocked for the
+    application secret); people with several rights; a guest alice who can sign in."""
     server = make_server(life.signing_server, certs=certs, access=ACCESS,
                          global_conf="authz-policy to\n")
     server.load(WORLD + b.partner_ldif("home", home.uri, "b2bTenantDomain: home.example\n"
@@ -91,9 +100,9 @@ ADMINS = ("root", "ada", "wim")
     ("members", (*ADMINS, "ivy", "gus", "nan", "mia", "portal")),
 ], ids=["none", "absent", "admins", "inviters", "members"])
 def test_invite__who_may(server, policy, word, may):
-    """b2bAllowInvitesFrom against everybody: the rootdn, one who may manage, one who may write where
-    guests stand, an inviter, inviters by a group and by one in it, a member, an application's account,
-    a guest, nobody.  Who may not hears 50, and nothing is made."""
+    """b2bAllowInvitesFrom against everybody: the rootdn, one who may manage, one who may write
+    where guests stand, an inviter, inviters by a group and by one in it, a member, an application's
+    account, a guest, nobody. Who may not hears 50, and nothing is made."""
     policy(f"b2bAllowInvitesFrom: {word}\nb2bInviter: {b.member_dn('ivy')}\n"
            f"b2bInviter: cn=inviters,{b.PEOPLE}")
     for name in ALL:
@@ -108,8 +117,8 @@ def test_invite__who_may(server, policy, word, may):
     ("none", ("root",)), ("", ADMINS), ("inviters", ADMINS), ("members", ADMINS),
 ], ids=["none", "absent", "inviters", "members"])
 def test_invite__who_may_by_ldapadd(server, policy, word, may):
-    """Who may add by slapd's access control may, but for b2bAllowInvitesFrom: none, which holds for all
-    but the rootdn; nobody gets more than slapd gives."""
+    """Who may add by slapd's access control may, but for b2bAllowInvitesFrom: none, which holds for
+    all but the rootdn; nobody gets more than slapd gives."""
     policy(f"b2bAllowInvitesFrom: {word}\nb2bInviter: {b.member_dn('ivy')}")
     for name in ALL:
         guest = f"l{next(_count)}"
@@ -132,8 +141,8 @@ def server_add(connection, name, **more):
 
 def test_invite__inviters_who_may_write_elsewhere(make_server):
     """Set-up: invitations from inviters; a member that may add guests in a place of its own, and is
-    neither inviter nor may add where guests stand.  Expected: its ldapadd is refused with 50, until it
-    is an inviter."""
+    neither inviter nor may add where guests stand. Expected: its ldapadd is refused with 50, until
+    it is an inviter."""
     place = f"ou=place,{b.SUFFIX}"
     server = make_server(life.signing_server, tenant="b2bAllowInvitesFrom: inviters", access=f"""
 access to dn.subtree="{place}" by dn.exact="{b.member_dn('mia')}" write by * read
@@ -150,8 +159,8 @@ access to dn.subtree="{place}" by dn.exact="{b.member_dn('mia')}" write by * rea
 
 
 def test_invite__not_in_anothers_name(server):
-    """A guest that acts as a member by proxied authorization, and a member that acts as a guest, invite
-    nobody."""
+    """A guest that acts as a member by proxied authorization, and a member that acts as a guest,
+    invite nobody."""
     server.modify(f"dn: {b.member_dn('mia')}\nchangetype: modify\nreplace: authzTo\n"
                   f"authzTo: dn.onelevel:{b.GUESTS}\n")
     for name, other in (("alice", b.member_dn("ada")), ("mia", b.guest_dn("alice"))):
@@ -163,8 +172,8 @@ def test_invite__not_in_anothers_name(server):
 # --- what is made ---
 
 def test_invite__everything(server, policy):
-    """All members of an invitation in the entry, in the answer, and in the notice, which is put once;
-    the guest is assigned."""
+    """All members of an invitation in the entry, in the answer, and in the notice, which is put
+    once; the guest is assigned."""
     policy("b2bRedemptionUrl: https://portal.example/redeem\nb2bInvitationLifetime: 7")
     address, subject = mail(), f"uid=x{next(_count)},{b.HOME_PEOPLE}"
     made = life.invite(who(server, "ada"), address, displayName="Zoë Ångström", tenant="HOME",
@@ -196,8 +205,8 @@ def test_invite__everything(server, policy):
 
 
 def test_invite__least(server, policy):
-    """An address is enough: the partner by its domain, the inviter as sponsor, the tenant's lifetime,
-    a name from the address in lower case."""
+    """An address is enough: the partner by its domain, the inviter as sponsor, the tenant's
+    lifetime, a name from the address in lower case."""
     policy("b2bGuestLifetime: 10")
     address = "Mixed.Case@Home.Example"
     made = life.invite(who(server, "ada"), address)
@@ -216,8 +225,8 @@ def test_invite__url_with_a_query(server, policy):
 
 
 def test_invite__without_guest_base(make_server):
-    """Guests stand beside the tenant entry where the tenant names no base; a base that does not exist
-    is named in the refusal."""
+    """Guests stand beside the tenant entry where the tenant names no base; a base that does not
+    exist is named in the refusal."""
     server = make_server(life.signing_server, tenant="b2bGuestBase:",
                          data=b.partner_ldif("home", lines="b2bTenantDomain: home.example"))
     assert life.invite(server.root(), "a@home.example")["dn"] == f"uid=a@home.example,{b.SUFFIX}"
@@ -249,17 +258,38 @@ def test_invite__without_key(make_server):
 
 # --- whom ---
 
-@pytest.mark.parametrize("address", [
-    "", "a", "@home.example", "a@", "a@b", "a@home.example\r\nBcc: x@evil.example",
-    "a@home.example\n", "a b@home.example", '"a b"@home.example', "<a@home.example>",
-    "A <a@home.example>", "a@home.example,b@home.example", "a@[127.0.0.1]", "a@@home.example",
-    ".a@home.example", "a..b@home.example", "a@home..example", "a@-home.example", "ä@home.example",
-    "a@bücher.example", "a" * 65 + "@home.example", "a@" + "x" * 250 + ".example", "a@home.example ",
-    "a@home.example\u2028b", "a(comment)@home.example", "a@home.example\x7f",
-], ids=range(26))
+@pytest.mark.parametrize("address",
+    [ "",
+    "a",
+    "@home.example",
+    "a@",
+    "a@b",
+    "a@home.example\r\nBcc: x@evil.example",
+    "a@home.example\n",
+    "a b@home.example",
+    '"a b"@home.example',
+    "<a@home.example>",
+    "A <a@home.example>",
+    "a@home.example,b@home.example",
+    "a@[127.0.0.1]",
+    "a@@home.example",
+    ".a@home.example",
+    "a..b@home.example",
+    "a@home..example",
+    "a@-home.example",
+    "ä@home.example",
+    "a@bücher.example",
+    "a" * 65 + "@home.example",
+    "a@" + "x" * 250 + ".example",
+    "a@home.example ",
+    "a@home.example\u2028b",
+    "a(comment)@home.example",
+    "a@home.example\x7f",
+    ],
+     ids=range(26))
 def test_invite__mail_that_is_none(server, address):
-    """What is no bare address, above all what would end a header line, is refused with the value, by
-    the operation; an internationalised domain is asked for as xn--."""
+    """What is no bare address, above all what would end a header line, is refused with the value,
+    by the operation; an internationalised domain is asked for as xn--."""
     code, text = life.uninvited(server.root(), address)
     assert code == (19 if address else 2) and text.startswith("b2b: mail:"), text
     assert "\r" not in text and "\n" not in text
@@ -290,7 +320,8 @@ def test_invite__display_name_that_is_odd(server, name):
 
 
 @pytest.mark.parametrize("member,value", [
-    ("message", "a\x1bb"), ("message", "x" * 2049), ("language", "de\r\nX: y"), ("language", "<de>"),
+    ("message", "a\x1bb"), ("message", "x" * 2049), ("language", "de\r\nX: y"),
+    ("language", "<de>"),
     ("subject", "a\nb"), ("subject", "x" * 1025), ("uid", "a\nb"), ("uid", "\u202ex"),
     ("validUntil", "20200101000000Z"), ("validUntil", "2020-01-01T00:00:00Z"),
 ], ids=range(10))
@@ -303,14 +334,16 @@ def test_invite__other_values(server, member, value):
 
 
 def test_invite__domains(server, policy):
-    """A blocked domain beats what policy permits; where domains are allowed every other one is refused,
-    and an allowed one still needs policy's permission; a domain of ours is none for guests."""
+    """A blocked domain beats what policy permits; where domains are allowed every other one is
+    refused, and an allowed one still needs policy's permission; a domain of ours is none for
+    guests."""
     policy("b2bBlockedDomain: home.example")
     code, text = life.uninvited(server.root(), mail())
     assert code == 19 and "b2bBlockedDomain" in text
     assert server_add(who(server, "ada"), f"l{next(_count)}")[0] == 19
     assert server_add(server.root(), f"l{next(_count)}")[0] == 0
-    policy("b2bBlockedDomain:\nb2bAllowedDomain: closed.example\nb2bAllowedDomain: elsewhere.example")
+    policy("b2bBlockedDomain:\nb2bAllowedDomain: closed.example\n"
+           "b2bAllowedDomain: elsewhere.example")
     code, text = life.uninvited(server.root(), mail())
     assert code == 19 and "b2bAllowedDomain" in text
     assert server_add(who(server, "ada"), f"l{next(_count)}")[0] == 19
@@ -333,9 +366,9 @@ def test_invite__several_addresses_by_ldapadd(server, policy):
 
 
 def test_invite__cross_tenant_policy(server):
-    """Partners that policy blocks, and applications that it blocks, are refused at the invitation; so
-    is who has no partner, and an application that is none.  By ldapadd the users half alone is asked,
-    and a partner may still be to come."""
+    """Partners that policy blocks, and applications that it blocks, are refused at the invitation;
+    so is who has no partner, and an application that is none. By ldapadd the users half alone is
+    asked, and a partner may still be to come."""
     root, ada = server.root(), who(server, "ada")
     assert "inbound-users" in life.uninvited(root, mail("closed.example"))[1]
     assert "inbound-users" in life.uninvited(root, mail(), tenant="closed")[1]
@@ -353,7 +386,11 @@ def test_invite__cross_tenant_policy(server):
 def test_invite__broken_policy(make_server):
     """Set-up: a tenant entry that does not parse, loaded offline.  Expected: nobody invites, by the
     operation or by ldapadd; the rootdn adds."""
-    server = make_server(b.tenant_server, start=False, b2b="b2b-key-file {dir}/key.pem\n", access=ACCESS)
+    server = make_server(
+    b.tenant_server,
+    start=False,
+    b2b="b2b-key-file {dir}/key.pem\n",
+     access=ACCESS)
     life.make_key(server)
     server.load(b.people_ldif(("ada",), b.PEOPLE) + b.partner_ldif("home"))
     server.tool("slapmodify", input=f"dn: {b.BASE}\nchangetype: modify\n"
@@ -388,8 +425,8 @@ def test_invite__sponsors(server):
 
 
 def test_invite__sponsor_is_locked(make_server):
-    """Set-up: a member that a password policy locked, bound before.  Expected: it may not be named, nor
-    invite without naming another."""
+    """Set-up: a member that a password policy locked, bound before. Expected: it may not be named,
+    nor invite without naming another."""
     server = make_server(life.signing_server, tenant="b2bAllowInvitesFrom: members",
                          modules=("ppolicy",), database="overlay ppolicy\n",
                          data=b.partner_ldif("home", lines="b2bTenantDomain: home.example"))
@@ -418,8 +455,8 @@ def test_invite__applications_name_a_sponsor(server, policy):
 # --- once more ---
 
 def test_invite__again(server):
-    """A second invitation, by another inviter, in other case, under another uid: the same entry, another
-    ticket, another mail; sponsor, name and validity stay as the first inviter set them."""
+    """A second invitation, by another inviter, in other case, under another uid: the same entry,
+    another ticket, another mail; sponsor, name and validity stay as the first inviter set them."""
     address = mail()
     first = life.invite(who(server, "ada"), address, displayName="One", message="first")
     life.wait_notices(server, "invitation", address)
@@ -443,7 +480,8 @@ def test_invite__again_at_once(server):
     address = mail()
     made = [life.invite(server.root(), address) for _ in range(4)]
     assert len({m["ticket"] for m in made}) == 4 and len({m["dn"] for m in made}) == 1
-    life.wait_entry(server, made[0]["dn"], lambda e: e.get("b2bInvitationSent") == e["b2bInvitedAt"])
+    life.wait_entry(server, made[0]["dn"], lambda e: e.get(
+        "b2bInvitationSent") == e["b2bInvitedAt"])
 
 
 def test_invite__of_one_added_by_ldapadd(server):
@@ -482,9 +520,9 @@ def test_invite__of_one_that_is_off(server):
 
 
 def test_invite__addresses_that_are_taken(server):
-    """An address of a guest of another tenant, of two guests, a subject of a guest with another address,
-    and a uid of a member are refused: no second guest, and nobody whom programs would take for a
-    member."""
+    """An address of a guest of another tenant, of two guests, a subject of a guest with another
+    address, and a uid of a member are refused: no second guest, and nobody whom programs would take
+    for a member."""
     root, taken, subject = server.root(), mail("narrow.example"), f"s{next(_count)}"
     life.invite(root, taken)
     assert "another tenant" in life.uninvited(root, taken, tenant="home")[1]
@@ -499,8 +537,8 @@ def test_invite__addresses_that_are_taken(server):
 
 
 def test_invite__at_the_same_time(make_server):
-    """Set-up: a directory in which a search takes its time; eight clients.  Steps: all invite one person
-    at once, each under a uid of its own.  Expected: one guest."""
+    """Set-up: a directory in which a search takes its time; eight clients. Steps: all invite one
+    person at once, each under a uid of its own. Expected: one guest."""
     server = make_server(life.signing_server, data=b.partner_ldif(
         "home", lines="b2bTenantDomain: home.example"))
     server.stop()
@@ -580,8 +618,8 @@ def test_invite__ticket_is_for_managers(server):
 
 
 def test_invite__ticket_of_whom_there_is_none(server):
-    """A member, a guest that is off, one that accepted, and one that nobody invited (as slapadd loads
-    it) have none."""
+    """A member, a guest that is off, one that accepted, and one that nobody invited (as slapadd
+    loads it) have none."""
     never = life.invite(server.root(), mail())["dn"]
     life.wait_entry(server, never, lambda e: "b2bInvitationSent" in e)
     server.root().modify_ext_s(never, [(ldap.MOD_DELETE, "b2bInvitedAt", None)],
@@ -598,7 +636,8 @@ def test_invite__ticket_of_whom_there_is_none(server):
 
 
 def test_invite__ticket_is_never_stored(server):
-    """It cannot be written: plainly refused; and whatever somebody got into an entry opens nothing."""
+    """It cannot be written: plainly refused; and whatever somebody got into an entry opens nothing.
+    """
     ada, made = who(server, "ada"), life.invite(server.root(), mail())
     assert code(ada.modify_s, made["dn"], [(ldap.MOD_ADD, TICKET, b"x" * 75)]) == 19
     assert server_add(ada, f"l{next(_count)}", b2bTicket="x")[0] == 19

@@ -1,8 +1,7 @@
-"""Whole lives of guests while slapd and b2bd are killed by signal 9 at random moments of them, and the
-mail server hangs up after DATA: no mail is lost, and no state is impossible.
+"""Whole lives of guests while slapd and b2bd are killed by signal 9 at random moments of them, and
+the mail server hangs up after DATA: no mail is lost, and no state is impossible.
 
-By hand: B2B_SEED=7 B2B_KILLS=1000 python3 -m pytest -s tests/slapd/test_kill.py
-"""
+By hand: B2B_SEED=7 B2B_KILLS=1000 python3 -m pytest -s tests/slapd/test_kill.py"""
 
 import contextlib
 import os
@@ -42,9 +41,9 @@ def dying(cast, chaos_class, share):
 
 
 def test_killed_at_random():
-    """Set-up: eighteen guests of six kinds.  Steps: a whole life, with kills in each station of it, by
-    five ways to die.  Expected: no mail is lost and none comes by two names, no state is impossible
-    (lib.possible), and each guest comes to what its life was to come to."""
+    """Set-up: eighteen guests of six kinds. Steps: a whole life, with kills in each station of it,
+    by five ways to die. Expected: no mail is lost and none comes by two names, no state is
+    impossible (lib.possible), and each guest comes to what its life was to come to."""
     with dying(Cast(a=4, p=4, r=4, n=3, c=2, q=1), Chaos, SHARE) as one:
         share = max(1, KILLS // STATIONS)
         live(one, share, KILLS - (STATIONS - 1) * share)
@@ -53,17 +52,18 @@ def test_killed_at_random():
 
 
 def test_killed_after_each_change():
-    """Set-up: six guests.  Steps: the same life; slapd dies after each single change of its database,
-    before the next: there is no moment between two changes at which it does not.  Expected: the same."""
+    """Set-up: six guests. Steps: the same life; slapd dies after each single change of its
+    database, before the next: there is no moment between two changes at which it does not.
+    Expected: the same."""
     with dying(Cast(a=1, p=1, r=2, n=1, q=1), EachChange, 0) as one:
         live(one, 1, 1)
         print(f"{one.chaos.killed} kills, {one.ledger.check()}")
 
 
 def test_start_changes_nothing():
-    """Set-up: guests accepted and pending, a project that is over and one that is not, a review that is
-    closed and one that is open.  Steps: slapd is killed and starts; its task looks at all of them.
-    Expected: not one entry is written."""
+    """Set-up: guests accepted and pending, a project that is over and one that is not, a review
+    that is closed and one that is open. Steps: slapd is killed and starts; its task looks at all of
+    them. Expected: not one entry is written."""
     with dying(Cast(a=1, p=1, r=2, n=1), Chaos, 0) as one:
         begin(one, 0)
         first_reviews(one, 0)
@@ -101,7 +101,8 @@ def begin(one, share):
     one.states(cast.home + cast.codes, b2bUserState="Accepted")
     one.spent()
     one.station(2, share, (one.sign_in, cast.home), (one.join, cast.board, "board"),
-                (one.join, cast.project + cast.long, "atlas"), (one.join, cast.project[:2], "staff"))
+                (one.join, cast.project + cast.long, "atlas"),
+                (one.join, cast.project[:2], "staff"))
     one.ledger.expect_all("deleted", cast.never + cast.asked, to_guest=False)
     one.station(31.1, share)
     one.gone(cast.never)
@@ -161,7 +162,8 @@ def second_reviews(one, share):
 
 
 def last_days(one, share, last_share):
-    """Days 230 to 331: a sponsor leaves; who does not come goes, and then all whose time is over."""
+    """Days 230 to 331: a sponsor leaves; who does not come goes, and then all whose time is over.
+    """
     cast = one.cast
     for name in cast.long:
         one.ledger.expect("sponsor-gone", f"s{name}")

@@ -1,8 +1,7 @@
-"""The mass stop (b2bMassLimit): where one sweep would disable or delete more guests than it may, nothing
-at all is done until an administrator confirms, and nobody misses it.
+"""The mass stop (b2bMassLimit): where one sweep would disable or delete more guests than it may,
+nothing at all is done until an administrator confirms, and nobody misses it.
 
-The server sweeps when a test says so.
-"""
+The server sweeps when a test says so."""
 
 import time
 
@@ -73,8 +72,8 @@ def goes_on(world, names):
 
 
 def test_number(world):
-    """Set-up: at most 3.  Steps: 3 guests expire; 4 do; sweeps go by.  Expected: the 3 are disabled, of
-    the 4 none; the log and each fallback reviewer hear it once."""
+    """Set-up: at most 3. Steps: 3 guests expire; 4 do; sweeps go by. Expected: the 3 are disabled,
+    of the 4 none; the log and each fallback reviewer hear it once."""
     world.settings("b2bMassLimit: 3")
     world.server.load(fine(2) + expired(named("g", 3)))
     goes_on(world, named("g", 3))
@@ -100,7 +99,8 @@ def test_percentage(world):
 
 
 def test_default(world):
-    """Without b2bMassLimit 25 guests may go however few there are, of 26 none; of 150, 30 (20 %)."""
+    """Without b2bMassLimit 25 guests may go however few there are, of 26 none; of 150, 30 (20 %).
+    """
     world.server.load(expired(named("g", 25)))
     goes_on(world, named("g", 25))
     world.server.load(expired(named("h", 26)))
@@ -110,8 +110,8 @@ def test_default(world):
 
 
 def test_default_is_500_at_most(make_server):
-    """Set-up: 2600 guests, 501 of them expired, by slapadd.  Expected: halted, though a fifth would be
-    520."""
+    """Set-up: 2600 guests, 501 of them expired, by slapadd. Expected: halted, though a fifth would
+    be 520."""
     server = make_server(builders.tenant_server, start=False, sweep=3600, load=True)
     server.load(LDIF + fine(2099) + expired(named("g", 501)), "-q")
     server.start()
@@ -121,8 +121,9 @@ def test_default_is_500_at_most(make_server):
 
 
 def test_confirmed(world):
-    """Set-up: halted at 5.  Steps: an administrator confirms 4, then 5; then 5 more expire.  Expected:
-    4 is too few and stays; 5 is enough and is used up, so that the next 5 halt the task again."""
+    """Set-up: halted at 5. Steps: an administrator confirms 4, then 5; then 5 more expire.
+    Expected: 4 is too few and stays; 5 is enough and is used up, so that the next 5 halt the task
+    again."""
     world.settings("b2bMassLimit: 1")
     world.server.load(fine(1) + expired(named("g", 5)))
     halts(world, 5, 1)
@@ -138,8 +139,8 @@ def test_confirmed(world):
 
 
 def in_batches(make_server, size, stuck):
-    """A server that was killed in the middle: so many guests are due, the first of which slapd's schema
-    check lets nobody write; what else it looks at when it starts stands behind them."""
+    """A server that was killed in the middle: so many guests are due, the first of which slapd's
+    schema check lets nobody write; what else it looks at when it starts stands behind them."""
     server = make_server(builders.tenant_server, start=False, sweep=3600,
                          b2b=f"b2b-sweep-batch {size}", tenant="b2bMassLimit: 1")
     due = f"b2bNextDue: {PAST[:10]}0000Z"
@@ -153,15 +154,16 @@ def in_batches(make_server, size, stuck):
 
 
 def test_confirmed_in_batches(make_server):
-    """Set-up: 12 guests are due, batches of 5.  Expected: confirmed once, all of them go in one sweep."""
+    """Set-up: 12 guests are due, batches of 5. Expected: confirmed once, all of them go in one
+    sweep."""
     world = in_batches(make_server, 5, 0)
     world.wake()
     poll(lambda: not world.on(), 15, "all are off")
 
 
 def test_confirmed_behind_stuck_ones(make_server):
-    """Set-up: batches of 2, of which the first cannot be written.  Expected: the sweep after that goes on
-    behind them, by the same confirmation."""
+    """Set-up: batches of 2, of which the first cannot be written. Expected: the sweep after that
+    goes on behind them, by the same confirmation."""
     world = in_batches(make_server, 2, 3)
     world.wait(lambda: world.on() == set(named("stuck", 3)), "all others are off")
     poll(lambda: "b2bMassConfirm" not in world.tenant(), 15, "used up")
@@ -180,13 +182,17 @@ def test_over_by_itself(world):
 
 
 def test_all_that_goes_counts(world):
-    """At most 4.  An expired guest, one whose invitation lapsed, one to be deleted, one whose review
+    """At most 4. An expired guest, one whose invitation lapsed, one to be deleted, one whose review
     lapsed and a project's guest are 5: not even the first of them is touched."""
     world.settings("b2bMassLimit: 4")
     world.guest("lapsed", f"b2bReviewDue: {PAST}", f"b2bValidUntil: {FUTURE}")
-    world.guest("unredeemed", "b2bUserState: PendingAcceptance", f"b2bInvitedAt: {ahead(-31 * 86400)}",
-                f"b2bInvitationSent: {ahead(-31 * 86400)}",
-                f"b2bUserStateChanged: {ahead(-31 * 86400)}", f"b2bValidUntil: {FUTURE}")
+    world.guest(
+    "unredeemed",
+    "b2bUserState: PendingAcceptance",
+    f"b2bInvitedAt: {ahead(-31 * 86400)}",
+    f"b2bInvitationSent: {ahead(-31 * 86400)}",
+    f"b2bUserStateChanged: {ahead(-31 * 86400)}",
+     f"b2bValidUntil: {FUTURE}")
     world.guest("gone", "b2bAccountEnabled: FALSE", f"b2bDeleteAfter: {PAST}",
                 "b2bDisabledReason: expired")
     world.guest("builder", f"b2bValidUntil: {FUTURE}")
@@ -201,8 +207,9 @@ def test_all_that_goes_counts(world):
 
 
 def test_two_projects_and_a_review_count_together(world):
-    """At most 4: two projects of two guests and a review that ends with one denial are 5, each of them
-    alone would do.  Expected: no membership and no guest is touched, in this sweep or the next."""
+    """At most 4: two projects of two guests and a review that ends with one denial are 5, each of
+    them alone would do. Expected: no membership and no guest is touched, in this sweep or the next.
+    """
     world.settings("b2bMassLimit: 4")
     for name in ("a0", "a1", "b0", "b1", "c0"):
         world.guest(name, f"b2bValidUntil: {FUTURE}", f"b2bSponsor: {member_dn('mia')}")
@@ -223,8 +230,8 @@ def test_two_projects_and_a_review_count_together(world):
 
 
 def test_who_keeps_something_does_not_count(world):
-    """At most 1.  A project of four guests ends: one has another project, one an application, one is off
-    already, so one goes, and nothing halts."""
+    """At most 1. A project of four guests ends: one has another project, one an application, one is
+    off already, so one goes, and nothing halts."""
     world.settings("b2bMassLimit: 1")
     for name in ("stays", "app", "goes"):
         world.guest(name, f"b2bValidUntil: {FUTURE}")
@@ -242,7 +249,7 @@ def test_who_keeps_something_does_not_count(world):
 
 
 def test_restart_while_halted(make_server):
-    """Set-up: halted.  Steps: slapd is stopped, killed, started.  Expected: still nothing is done, no
+    """Set-up: halted. Steps: slapd is stopped, killed, started. Expected: still nothing is done, no
     second notice; confirmed, it goes on."""
     world = lives_server(make_server, sweep=3600, tenant=f"b2bMassLimit: 1\n"
                                                        f"b2bFallbackReviewer: {member_dn('mia')}")
@@ -260,9 +267,9 @@ def test_restart_while_halted(make_server):
 
 
 def test_who_comes_late_waits(world):
-    """Set-up: 100 guests expired, at most 150; batches of 10.  Steps: while the task disables them, 100
-    others expire.  Expected: whatever the order, that sweep disables no more than the 100 that it had
-    counted before; the others are left to the next one, which goes on."""
+    """Set-up: 100 guests expired, at most 150; batches of 10. Steps: while the task disables them,
+    100 others expire. Expected: whatever the order, that sweep disables no more than the 100 that
+    it had counted before; the others are left to the next one, which goes on."""
     config = world.server.config()
     dn = next(dn for dn, _ in config.search_s("cn=config", ldap.SCOPE_SUBTREE,
                                               "(objectClass=olcB2bConfig)", ["1.1"]))
@@ -286,8 +293,9 @@ def test_who_comes_late_waits(world):
 
 
 def test_number_stays_from_sweep_to_sweep(world):
-    """The halt itself, written into the tenant's entry, does not change what is counted: guests whose
-    hour has not come (b2bNextDue is rounded up) do not raise the number that must be confirmed."""
+    """The halt itself, written into the tenant's entry, does not change what is counted: guests
+    whose hour has not come (b2bNextDue is rounded up) do not raise the number that must be
+    confirmed."""
     world.settings("b2bMassLimit: 1")
     world.server.load(expired(named("g", 2)))
     world.guest("soon", f"b2bValidUntil: {ahead(2)}")
@@ -327,8 +335,8 @@ def test_nothing_else_is_done_either(world):
 
 
 def test_tenants_halt_for_themselves(make_server):
-    """Set-up: two databases with overlay b2b, at most 1 in each; two guests expire in one, one in the
-    other.  Expected: one halts, the other goes on."""
+    """Set-up: two databases with overlay b2b, at most 1 in each; two guests expire in one, one in
+    the other. Expected: one halts, the other goes on."""
     other = "dc=theirs,dc=example"
     databases = builders.database_conf(suffix=other, directory="{dir}", lines=(
         "index b2bNextDue eq\noverlay b2b\nb2b-sweep-interval 1\n"))
@@ -343,7 +351,8 @@ def test_tenants_halt_for_themselves(make_server):
     root = server.conn(f"cn=admin,{other}", builders.ROOTPW)
     dn = guest_dn("g0").replace(builders.SUFFIX, other)
     world.wait(lambda: server.entry(dn, connection=root)["b2bAccountEnabled"] == ["FALSE"], "off")
-    assert "b2bMassHalted" not in server.entry(BASE.replace(builders.SUFFIX, other), connection=root)
+    assert "b2bMassHalted" not in server.entry(
+        BASE.replace(builders.SUFFIX, other), connection=root)
     assert world.on() == {"g0", "g1"}
 
 

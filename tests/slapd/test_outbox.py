@@ -7,7 +7,8 @@ import ldap
 import pytest
 
 from lib import builders
-from lib.builders import BASE, GUESTS, SUFFIX, app_ldif, guest_dn, member_dn, partner_ldif, service_dn
+from lib.builders import (BASE, GUESTS, SUFFIX, app_ldif, guest_dn, member_dn, partner_ldif,
+                          service_dn)
 from lib.eyes import answer, code, seen
 from lib.life import OUTBOX, REQUESTS
 from lib.lives import FUTURE, PAST, lives_server
@@ -63,8 +64,8 @@ def who(world):
 
 
 def forged(**more):
-    return [("objectClass", [b"b2bNotice"]), ("cn", [b"forged"]), ("b2bNoticeType", [b"invitation"]),
-            (MAIL, [b"victim@example.com"])] + [(k, [v.encode()]) for k, v in more.items()]
+    return [("objectClass", [b"b2bNotice"]), ("cn", [b"forged"]),
+            ("b2bNoticeType", [b"invitation"]), (MAIL, [b"victim@example.com"])] + [(k, [v.encode()]) for k, v in more.items()]
 
 
 ERRORS = (ldap.CONSTRAINT_VIOLATION, ldap.INSUFFICIENT_ACCESS, ldap.UNWILLING_TO_PERFORM,
@@ -75,8 +76,8 @@ ERRORS = (ldap.CONSTRAINT_VIOLATION, ldap.INSUFFICIENT_ACCESS, ldap.UNWILLING_TO
 
 @pytest.mark.parametrize("name", WHO)
 def test_nobody_makes_notices(world, who, notice, name):
-    """Hostile: whoever writes, a notice of its own is refused, and so is one with relax of anybody but
-    the rootdn."""
+    """Hostile: whoever writes, a notice of its own is refused, and so is one with relax of anybody
+    but the rootdn."""
     connection = who(name)
     with refused(world.root, error=ERRORS):
         connection.add_s(f"cn=forged,{OUTBOX}", forged())
@@ -104,8 +105,8 @@ def test_nobody_renames_notices(world, who, notice, name):
 @pytest.mark.parametrize("attribute", FIXED)
 @pytest.mark.parametrize("name", ["member", "manager", "rootdn"])
 def test_notices_are_not_changed(world, who, notice, name, attribute):
-    """What a notice says and to whom is fixed: by replacing, adding, deleting, and beside what may be
-    changed."""
+    """What a notice says and to whom is fixed: by replacing, adding, deleting, and beside what may
+    be changed."""
     connection = who(name)
     for changes in ([replace(attribute, FIXED[attribute])], [add(attribute, FIXED[attribute])],
                     [delete(attribute)],
@@ -150,7 +151,8 @@ def test_deletion_is_slapds_matter(make_server):
     world.wait(lambda: world.told("review", guest), "asked")
     notice, = world.below(OUTBOX)
     for work, *args in ((world.bound("mia").delete_s, notice),
-                        (world.bound("mia").modify_s, notice, [replace("b2bNoticeState", "failed")]),
+                        (world.bound("mia").modify_s, notice,
+                         [replace("b2bNoticeState", "failed")]),
                         (world.bound("mia").modify_s, notice, [replace(MAIL, "a@b.example")]),
                         (world.bound("mia").add_s, f"cn=x,{OUTBOX}", forged())):
         facts = answer(work, *args)
@@ -171,8 +173,8 @@ def test_notices_stand_nowhere_else(world, above):
     ("b2bRequest", {"b2bRequestMail": "a@b.example"}), ("b2bReviewItem", {}),
     ("b2bReviewDefinition", {"b2bReviewBy": "sponsor"}), ("b2bApplication", {})])
 def test_nothing_else_stands_there(world, notice, classes, more):
-    """Beside notices, and below one: where it would keep the mail daemon from taking the notice away,
-    which it would send again and again."""
+    """Beside notices, and below one: where it would keep the mail daemon from taking the notice
+    away, which it would send again and again."""
     for above in (OUTBOX, notice):
         with refused(world.root, error=ldap.CONSTRAINT_VIOLATION):
             world.root.add_s(f"cn=odd,{above}", [
@@ -208,15 +210,23 @@ def test_recipient_without_mail(world):
     world.server.wait_log(f'to="{member_dn("mute")}": no mail address')
 
 
-ODD_NAMES = ["Zo\u00eb \u4e2d\u6587 \U0001f600", 'Quote " and \\ and {"json": 1}', "Line\r\nBcc: x@y.example",
-             "\u202eright to left", "x" * 3000, "Tab\there", "*)(uid=*", "\x00nul\x00", "%s%n%d",
-             "</script><b>&amp;"]
+ODD_NAMES = [
+    "Zo\u00eb \u4e2d\u6587 \U0001f600",
+    'Quote " and \\ and {"json": 1}',
+    "Line\r\nBcc: x@y.example",
+    "\u202eright to left",
+    "x" * 3000,
+    "Tab\there",
+    "*)(uid=*",
+    "\x00nul\x00",
+    "%s%n%d",
+     "</script><b>&amp;"]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
 def test_odd_names(world, name):
-    """Names of recipients and of guests with odd characters: the notice is there, its data is one JSON
-    object of texts, and says no more than was there."""
+    """Names of recipients and of guests with odd characters: the notice is there, its data is one
+    JSON object of texts, and says no more than was there."""
     tag = f"odd{world.counter}"
     world.people(tag)
     world.root.modify_s(member_dn(tag), [replace("displayName", name)])
@@ -234,9 +244,15 @@ def test_odd_names(world, name):
     assert entry[MAIL] == [f"{tag}@ours.example"]
 
 
-@pytest.mark.parametrize("mail", ["a@b.example\r\nBcc: victim@example.com", "a@b.example,c@d.example",
-                                  "<a@b.example>", "not an address", "a@b.example\0", "x" * 2000,
-                                  '"quo\\"ted"@b.example', "-oQ/tmp@b.example"])
+@pytest.mark.parametrize("mail",
+    ["a@b.example\r\nBcc: victim@example.com",
+    "a@b.example,c@d.example",
+    "<a@b.example>",
+    "not an address",
+    "a@b.example\0",
+    "x" * 2000,
+    '"quo\\"ted"@b.example',
+     "-oQ/tmp@b.example"])
 def test_odd_mails(world, mail):
     """What stands in mail is put as it stands (up to a NUL); it is the mail daemon's to refuse."""
     tag = f"odd{world.counter}"
@@ -261,8 +277,8 @@ def test_mails_that_are_none(world, mail):
 
 
 def test_outbox_is_deleted_while_in_use(world):
-    """Steps: notices come while a client deletes all of cn=outbox again and again.  Expected: it is made
-    anew each time; every guest is asked about."""
+    """Steps: notices come while a client deletes all of cn=outbox again and again. Expected: it is
+    made anew each time; every guest is asked about."""
     for _ in range(5):
         guests = [world.new(f"b2bReviewDue: {ahead(86400)}") for _ in range(3)]
         world.wake()
@@ -279,8 +295,8 @@ def test_outbox_is_deleted_while_in_use(world):
 
 
 def test_without_a_tenant_entry(make_server):
-    """Set-up: a database without a policy, into which guests were loaded.  Expected: the log says that
-    cn=outbox cannot be made; guests whose time is over are disabled all the same."""
+    """Set-up: a database without a policy, into which guests were loaded. Expected: the log says
+    that cn=outbox cannot be made; guests whose time is over are disabled all the same."""
     server = make_server(builders.tenant_server, start=False, load=False, sweep=3600)
     server.load(builders.tree_ldif(SUFFIX, ("people", "guests"))
                 + builders.people_ldif(("mia",), builders.PEOPLE)
@@ -297,7 +313,8 @@ def test_without_a_tenant_entry(make_server):
 
 @pytest.fixture
 def private(world, notice):
-    """Names that guests and applications must not find, and attributes that they would be found by."""
+    """Names that guests and applications must not find, and attributes that they would be found by.
+    """
     world.guest("item", f"b2bValidUntil: {FUTURE}")
     if not world.entry(f"cn=secret,{REVIEWS}"):
         world.define("secret", "b2bReviewScopeFilter: (uid=item)")
@@ -324,9 +341,16 @@ def test_nothing_shows(world, who, private, name):
     try:
         connection = who(name.split("-")[0])
         hidden = [dn.lower() for dn in private]
-        filters = ["(objectClass=*)", "(objectClass=b2bNotice)", "(b2bNoticeType=review)",
-                   "(b2bRequestMail=*)", "(b2bReviewGuest=*)", "(cn=outbox)", "(!(objectClass=b2bGuest))",
-                   f"({MAIL}=mia@ours.example)", "(entryUUID=*)"]
+        filters = [
+    "(objectClass=*)",
+    "(objectClass=b2bNotice)",
+    "(b2bNoticeType=review)",
+    "(b2bRequestMail=*)",
+    "(b2bReviewGuest=*)",
+    "(cn=outbox)",
+    "(!(objectClass=b2bGuest))",
+    f"({MAIL}=mia@ours.example)",
+     "(entryUUID=*)"]
         for base in (SUFFIX, BASE):
             for text in filters:
                 found = answer(seen, connection, base, text=text)[4] or ""

@@ -33,8 +33,16 @@ def server(make_server, certs):
                          b2b="b2b-key-file {dir}/key.pem")
     server.mint = m.Mint(m.key_file(server))
     server.start()
-    server.load(container_ldif() + b.partner_ldif("codes", lines=CODES)
-                + b.partner_ldif("manual", lines=CODES).replace("RedeemIn: TRUE", "RedeemIn: FALSE"))
+    server.load(
+    container_ldif() +
+    b.partner_ldif(
+        "codes",
+        lines=CODES) +
+        b.partner_ldif(
+            "manual",
+            lines=CODES).replace(
+                "RedeemIn: TRUE",
+                 "RedeemIn: FALSE"))
     return server
 
 
@@ -97,8 +105,8 @@ def settle(server):
 
 @pytest.mark.parametrize("by", ["bind", "guest", "mail", "ticket"])
 def test_passcode__asked_and_used(server, by):
-    """A guest asks in each way, gets a notice with all that a mail needs, and signs in with the code
-    of it, once; the first sign-in redeems, and binds the address for ever."""
+    """A guest asks in each way, gets a notice with all that a mail needs, and signs in with the
+    code of it, once; the first sign-in redeems, and binds the address for ever."""
     guest = Guest(server, lines="displayName: Pia Partner\npreferredLanguage: de")
     assert guest.asked(by) == (OUT if by == "bind" else (0, {}))
     (_, notice), = poll(lambda: notices(server, guest), 20, "a notice")
@@ -124,8 +132,8 @@ def test_passcode__new_codes(server):
 
 
 def test_passcode__goes_to_the_subject(server):
-    """The address is the subject where that is one, else mail; it is redeemed by no code where it was
-    said to be somebody else at home."""
+    """The address is the subject where that is one, else mail; it is redeemed by no code where it
+    was said to be somebody else at home."""
     elsewhere = Guest(server, subject="Pia.Partner@else.example")
     other = Guest(server, subject="7c1e")
     accepted = Guest(server, subject="7c1f")
@@ -184,8 +192,8 @@ def test_passcode__two_with_one_address(server):
 
 
 def test_passcode__with_a_ticket(server):
-    """A guest that is to redeem by a ticket gets a code with that alone: not with its name, not with
-    a former ticket, one of another moment, or one whose time is over."""
+    """A guest that is to redeem by a ticket gets a code with that alone: not with its name, not
+    with a former ticket, one of another moment, or one whose time is over."""
     guest = Guest(server, "manual")
     server.root().modify_ext_s(guest.dn, [records.replace("b2bInvitedAt", records.ahead(-99))],
                                serverctrls=records.RELAX)
@@ -240,8 +248,8 @@ def test_passcode__needs_tls(server):
 # --- partners with providers ---
 
 def test_passcode__question_mark_is_a_password(server, fake_home):
-    """A partner with a home directory, which takes codes besides: "?" and eight digits are passwords
-    like any other, shown to home; a code is none."""
+    """A partner with a home directory, which takes codes besides: "?" and eight digits are
+    passwords like any other, shown to home; a code is none."""
     home = fake_home("code")
     server.load(b.partner_ldif("both", home.uri, CODES))
     guest = Guest(server, "both", subject=f"uid=both,{b.HOME_PEOPLE}")
@@ -279,7 +287,8 @@ def test_passcode__pinned(server, fake_home):
 # --- held connections ---
 
 def test_passcode__held_connection(server):
-    """A guest that came by a code goes on until it may not, and until its partner has a provider."""
+    """A guest that came by a code goes on until it may not, and until its partner has a provider.
+    """
     guest = Guest(server)
     connection = m.connect(server)
     connection.simple_bind_s(guest.dn, guest.stored())
@@ -437,8 +446,8 @@ def test_passcode__entry_handed_over(server, change):
 # --- several factors ---
 
 def test_passcode__with_a_one_time_password(server):
-    """Where policy wants several factors: the code alone is 8 and not used up; with six digits of the
-    guest's device behind it, it is in, once; wrong ones are 8."""
+    """Where policy wants several factors: the code alone is 8 and not used up; with six digits of
+    the guest's device behind it, it is in, once; wrong ones are 8."""
     guest = Guest(server)
     secret = totp.enrol(server.root(), guest.dn)
     mfa = (8, "b2b: mfa-required")
@@ -455,8 +464,8 @@ def test_passcode__with_a_one_time_password(server):
 # --- limits ---
 
 def test_passcode__limit_per_peer(server):
-    """Ten in a minute from one peer, by whatever way and for whomever; the eleventh is answered alike
-    and gets nothing; another peer does."""
+    """Ten in a minute from one peer, by whatever way and for whomever; the eleventh is answered
+    alike and gets nothing; another peer does."""
     guests = [Guest(server) for _ in range(12)]
     peer = m.new_peer()
     for number, guest in enumerate(guests[:11]):

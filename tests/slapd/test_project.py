@@ -1,5 +1,5 @@
-"""Projects (b2bCollaboration): when one ends its guests lose the membership, and who has nothing else
-is disabled; whatever else happens to it meanwhile."""
+"""Projects (b2bCollaboration): when one ends its guests lose the membership, and who has nothing
+else is disabled; whatever else happens to it meanwhile."""
 
 import pytest
 
@@ -44,9 +44,9 @@ def wait_quiet(world, name):
 
 
 def test_end(world, name):
-    """Set-up: a project of two guests, one of them off, a member and a stranger's name.  Expected: both
-    guests leave, the one that was on is disabled as project-ended and it and its sponsor hear of it; the
-    others stay; the project itself too, and the task is done with it."""
+    """Set-up: a project of two guests, one of them off, a member and a stranger's name. Expected:
+    both guests leave, the one that was on is disabled as project-ended and it and its sponsor hear
+    of it; the others stay; the project itself too, and the task is done with it."""
     one, off = world.new(), world.new("b2bAccountEnabled: FALSE")
     stranger = "uid=somebody,dc=elsewhere"
     project = world.project(name, guest_dn(one), guest_dn(off), member_dn("mia"), stranger,
@@ -65,8 +65,8 @@ def test_end(world, name):
 
 
 def test_restored_after_the_end(world, name):
-    """A guest of a project that ended is enabled again by an administrator: it stays so, without the
-    project."""
+    """A guest of a project that ended is enabled again by an administrator: it stays so, without
+    the project."""
     guest = world.new()
     world.project(name, guest_dn(guest), member_dn("mia"), until=PAST)
     world.wait_off(guest, "project-ended")
@@ -78,8 +78,8 @@ def test_restored_after_the_end(world, name):
 
 
 def test_moved_end(world, name):
-    """The end is moved later, earlier, taken away, set again: b2bNextDue follows, and the guest stays
-    until an end is over."""
+    """The end is moved later, earlier, taken away, set again: b2bNextDue follows, and the guest
+    stays until an end is over."""
     guest = world.new()
     project = world.project(name, guest_dn(guest), until=ahead(30 * DAY))
 
@@ -118,8 +118,8 @@ def test_project_no_more(world, name):
 
 
 def keeps(world, name, make):
-    """A guest for whom make(dn) makes something else than the project; gives its name, once the project
-    is over.  The other guest of it has nothing else."""
+    """A guest for whom make(dn) makes something else than the project; gives its name, once the
+    project is over. The other guest of it has nothing else."""
     guest, other = world.new(), world.new()
     make(guest_dn(guest))
     world.project(name, guest_dn(guest), guest_dn(other), until=PAST)
@@ -177,8 +177,8 @@ def test_application_by_group(world, name):
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_application_by_the_project(world, name, nested):
-    """An application that is assigned to the project itself, or to a group that holds the project, is
-    lost with it: who has nothing else is disabled."""
+    """An application that is assigned to the project itself, or to a group that holds the project,
+    is lost with it: who has nothing else is disabled."""
     guest = world.new()
     world.group(f"{name}o", group_dn(name), member_dn("mia"))
     world.app(name, group_dn(f"{name}o") if nested else group_dn(name))
@@ -234,9 +234,9 @@ def test_names_with_odd_characters(world, name):
 
 
 def test_stuck_guest_does_not_stop_others(make_server):
-    """Set-up: a project of five guests, the first of which slapd's schema check does not let anybody
-    write (slapadd -s put it there).  Expected: the others are disabled and leave, in one sweep; the
-    project stays due."""
+    """Set-up: a project of five guests, the first of which slapd's schema check does not let
+    anybody write (slapadd -s put it there). Expected: the others are disabled and leave, in one
+    sweep; the project stays due."""
     stuck = guest_ldif("stuck", lines="b2bUserType: Guest").replace("sn: Stuck\n", "")
     stuck = stuck.replace("b2bUserType: Guest\nb2bUserType: Guest", "b2bUserType: Guest")
     server = make_server(builders.tenant_server, start=False, sweep=3600)
@@ -252,9 +252,9 @@ def test_stuck_guest_does_not_stop_others(make_server):
 
 
 def test_extended_while_it_ends(make_server):
-    """Set-up: a project of 300 guests.  Steps: it ends; as soon as the first is off its end is moved
-    away.  Expected: those who were not reached keep membership and access, and the new end is what is
-    due."""
+    """Set-up: a project of 300 guests. Steps: it ends; as soon as the first is off its end is moved
+    away. Expected: those who were not reached keep membership and access, and the new end is what
+    is due."""
     world = lives_server(make_server, tenant="b2bMassLimit: 100%")
     names = named("g", 300)
     world.server.load("".join(guest_ldif(name, lines=f"{END}: {FUTURE}") for name in names))
@@ -274,8 +274,8 @@ def test_extended_while_it_ends(make_server):
 
 
 def test_loaded_by_slapadd(make_server):
-    """Set-up: a project that is over, one that is not, without b2bNextDue.  Expected: once the server is
-    up, the one is ended and the other waited for."""
+    """Set-up: a project that is over, one that is not, without b2bNextDue. Expected: once the
+    server is up, the one is ended and the other waited for."""
     server = make_server(builders.tenant_server, start=False, sweep=3600)
     text = LDIF + "".join(guest_ldif(name, lines=f"{END}: {FUTURE}") for name in ("one", "two"))
     for name, until in (("one", PAST), ("two", FUTURE)):
@@ -291,10 +291,10 @@ def test_loaded_by_slapadd(make_server):
 
 
 def test_killed_in_the_midst(make_server):
-    """Set-up: a project of 200 guests, every second of which has an application.  Steps: it ends; slapd
-    is killed (signal 9) again and again at different moments.  Expected: in the end all have left, the
-    others are off, each of them heard of it once; no guest was ever out of the group and on without
-    anything else."""
+    """Set-up: a project of 200 guests, every second of which has an application. Steps: it ends;
+    slapd is killed (signal 9) again and again at different moments. Expected: in the end all have
+    left, the others are off, each of them heard of it once; no guest was ever out of the group and
+    on without anything else."""
     server = make_server(builders.tenant_server, start=False, sweep=3600,
                          tenant="b2bMassLimit: 100%", database="index member eq\n")
     names = named("g", 200)
@@ -308,7 +308,13 @@ def test_killed_in_the_midst(make_server):
     end(world, "p")
     kills = 0
     for goal in (10, 60, 110, 160):
-        world.wait(lambda: len(members(world, "p")) <= 200 - goal or not server.alive(), "under way")
+        world.wait(
+    lambda: len(
+        members(
+            world,
+            "p")) <= 200 -
+            goal or not server.alive(),
+             "under way")
         in_group = members(world, "p")
         on = world.on()
         assert all(guest_dn(name) in in_group for name in on & set(names[1::2]))
@@ -338,8 +344,8 @@ def test_sponsors_at_most_five(world, name):
 
 
 def test_a_guest_is_no_project(world):
-    """The classes of a guest and of a project do not stand in one entry: the guest would be due when the
-    project is, and nobody would review it."""
+    """The classes of a guest and of a project do not stand in one entry: the guest would be due
+    when the project is, and nobody would review it."""
     guest = world.new()
     with refused(world.root, "a guest is no project"):
         world.root.modify_s(guest_dn(guest), [add("objectClass", "b2bCollaboration")])
@@ -351,7 +357,8 @@ def test_a_guest_is_no_project(world):
 
 
 def test_due_is_the_servers(world, name):
-    """No client says when a project is due; with relax what was said is put right by the next sweep."""
+    """No client says when a project is due; with relax what was said is put right by the next
+    sweep."""
     guest = world.new()
     project = world.project(name, guest_dn(guest), until=FUTURE)
     with refused(world.root):

@@ -30,8 +30,8 @@ def manual(ldif):
 
 @pytest.fixture(scope="module")
 def server(make_server, certs, home):
-    """Nobody of tokens, words (a home directory) and codes is redeemed without a ticket; mia sponsors
-    them."""
+    """Nobody of tokens, words (a home directory) and codes is redeemed without a ticket; mia
+    sponsors them."""
     server = make_server(b.tenant_server, start=False, certs=certs,
                          b2b="b2b-key-file {dir}/key.pem")
     server.mint = m.Mint(m.key_file(server))
@@ -45,8 +45,8 @@ def server(make_server, certs, home):
 
 
 class Guest:
-    """A guest that was invited, of its own for a test; what it has at home is a password, a token or
-    codes, by its partner."""
+    """A guest that was invited, of its own for a test; what it has at home is a password, a token
+    or codes, by its partner."""
 
     def __init__(self, server, tenant="tokens", subject="", lines="", name=None):
         self.server, self.tenant = server, tenant
@@ -172,7 +172,8 @@ def test_redeem__forged_tickets(server):
     forged += [guest.ticket[:-1], guest.ticket + "A", guest.ticket.upper(), other.ticket, "x",
                guest.ticket + "=", " " + guest.ticket, "A" * 75, "*",
                server.mint.ticket(uuid, moment - 1), server.mint.ticket(uuid, moment + 1),
-               impostor.ticket(uuid, moment), server.mint.ticket(uuid, moment, f"cn=b2b,{b.PEOPLE}"),
+               impostor.ticket(uuid, moment),
+               server.mint.ticket(uuid, moment, f"cn=b2b,{b.PEOPLE}"),
                server.mint.ticket("00000000-0000-0000-0000-000000000000", moment)]
     before = server.entry(guest.dn)
     connection = None
@@ -210,8 +211,8 @@ def test_redeem__foreign_tenant(make_server, server):
 
 
 def test_redeem__lapsed(server):
-    """Once the invitation's time is over its ticket is nothing, though the guest is still there; just
-    before it is, it is good."""
+    """Once the invitation's time is over its ticket is nothing, though the guest is still there;
+    just before it is, it is good."""
     guest = Guest(server)
     for secs, answer in ((-5, OUT), (5, guest.is_in())):
         guest.set(records.replace("b2bInvitedAt", records.ahead(-30 * records.DAY + secs)))
@@ -317,8 +318,8 @@ def test_redeem__codes_that_are_not_taken(server, home):
 
 @pytest.mark.parametrize("change", ["policy", "ticket"])
 def test_redeem__changes_while_home_is_asked(server, fake_home, change):
-    """Steps: home is asked, and takes its time; meanwhile the partner is blocked, or the guest invited
-    anew; home says yes.  Expected: what policy says then; 49."""
+    """Steps: home is asked, and takes its time; meanwhile the partner is blocked, or the guest
+    invited anew; home says yes. Expected: what policy says then; 49."""
     home = fake_home("drip")
     home.drip_secs = 0.15  # two seconds for an answer
     name = f"late{change}"
@@ -339,8 +340,8 @@ def test_redeem__changes_while_home_is_asked(server, fake_home, change):
 
 
 def test_redeem__home_password(server, fake_home):
-    """A wrong password is 49; a home that is down, 52; and neither a guest that policy denies nor one
-    that was said to be another at home is shown there."""
+    """A wrong password is 49; a home that is down, 52; and neither a guest that policy denies nor
+    one that was said to be another at home is shown there."""
     home = fake_home("code")
     server.load(manual(b.partner_ldif("asked", home.uri, PATTERN)
                        + b.partner_ldif("down", "ldap://127.0.0.1:1", PATTERN)
@@ -420,8 +421,8 @@ class terms:  # noqa: N801
 
 @pytest.mark.parametrize("tenant", ["tokens", "words", "codes"])
 def test_redeem__terms(server, tenant):
-    """Terms must be those of the tenant, to the letter, and are asked for only once ticket and proof
-    are right; then they stand in the entry.  The proof is not used up by the question."""
+    """Terms must be those of the tenant, to the letter, and are asked for only once ticket and
+    proof are right; then they stand in the entry. The proof is not used up by the question."""
     guest = of_words(server) if tenant == "words" else Guest(server, tenant)
     proof = guest.proof()
     with terms(server, "2026-01"):
@@ -434,9 +435,9 @@ def test_redeem__terms(server, tenant):
 
 
 def test_redeem__grant_of_terms(server):
-    """End to end: a policy wants terms.  Redemption with them satisfies it; a newer version takes the
-    guest's access, on held connections too, until it accepts that: without a ticket, by name or by
-    address, with a right proof."""
+    """End to end: a policy wants terms. Redemption with them satisfies it; a newer version takes
+    the guest's access, on held connections too, until it accepts that: without a ticket, by name or
+    by address, with a right proof."""
     guest = Guest(server)
     with terms(server, "v1"), policy(server, "b2bCaGrant: terms"):
         assert guest.redeem(terms="v1") == guest.is_in()
@@ -486,8 +487,8 @@ def test_redeem__policy(server):
 # --- many at once, and limits ---
 
 def test_redeem__overtaken_at_the_write(tmp_path):
-    """Set-up: a guest was invited by its address.  Steps: somebody who has that at home redeems, and
-    as it is written the guest itself does, and is in; then his goes on.  Expected: 49, and the guest
+    """Set-up: a guest was invited by its address. Steps: somebody who has that at home redeems, and
+    as it is written the guest itself does, and is in; then his goes on. Expected: 49, and the guest
     stays its own."""
     stile = Stile(tmp_path / "stile")
     stopped = b.tenant_server(start=False, sweep=0, modules=("back_sock",), b2b=(
@@ -509,7 +510,8 @@ def test_redeem__overtaken_at_the_write(tmp_path):
 
 @pytest.mark.parametrize("tenant", ["tokens", "codes"])
 def test_redeem__two_at_once(server, tenant):
-    """Four at once with one ticket, each with a proof of its own: one of them wins, the guest is its."""
+    """Four at once with one ticket, each with a proof of its own: one of them wins, the guest is
+    its."""
     guest = Guest(server, tenant)
     if tenant == "codes":
         proofs = [guest.proof()] * 4
@@ -534,8 +536,9 @@ def test_redeem__two_at_once(server, tenant):
 
 
 def test_redeem__guessing_behind_a_ticket(server, fake_home):
-    """Set-up: a stolen ticket of a guest with a password at home.  Five wrong passwords in an hour:
-    home hears no more, and the right one is refused too.  Another ticket of the same peer goes on."""
+    """Set-up: a stolen ticket of a guest with a password at home. Five wrong passwords in an hour:
+    home hears no more, and the right one is refused too. Another ticket of the same peer goes on.
+    """
     home = fake_home("code")
     server.load(manual(b.partner_ldif("guessed", home.uri, PATTERN)))
     guest, peer = Guest(server, "guessed"), m.new_peer()

@@ -238,7 +238,8 @@ def test_consumer_task_stays_still(clean):
     wait_enabled(clean.consumer, ())
     assert len(enabled(clean.provider)) == 5
     root = clean.consumer.root()  # what it would have mailed is not known to its provider
-    for dn in sorted(set(state(clean.consumer)) - set(state(clean.provider)), key=len, reverse=True):
+    for dn in sorted(set(state(clean.consumer)) -
+     set(state(clean.provider)), key=len, reverse=True):
         root.delete_s(dn)
     config.modify_s("olcDatabase={1}mdb,cn=config", [
         (ldap.MOD_ADD, "olcSyncrepl", [syncrepl(clean.provider.uri)[9:].strip().encode()])])

@@ -1,4 +1,5 @@
-"""Self-service: who may ask to become a guest, what is asked of whom, who decides, what becomes of it."""
+"""Self-service: who may ask to become a guest, what is asked of whom, who decides, what becomes of
+it."""
 
 import re
 import threading
@@ -108,15 +109,34 @@ def test_request__who_may(make_server, home, word, members, strangers):
 def test_request__everything(server):
     """What a member asks for, in the entry; approvers are told once, the requester is not."""
     address, asker = mail(), next(_askers)
-    asked = ask(member(server, asker), address, displayName="Zoë", tenant="home", applications=["wiki"],
-                reason="A project.\nUntil May.", attributes={"phone": "+49 30", "Note": "x=y"})
+    asked = ask(
+    member(
+        server,
+        asker),
+        address,
+        displayName="Zoë",
+        tenant="home",
+        applications=["wiki"],
+        reason="A project.\nUntil May.",
+        attributes={
+            "phone": "+49 30",
+             "Note": "x=y"})
     assert asked["state"] == "pending" and re.fullmatch("[0-9a-f]{32}", asked["request"])
     entry = server.entry(dn_of(asked))
-    assert {k: sorted(v) for k, v in entry.items() if k.startswith("b2b") and k != "b2bNextDue"} == {
-        "b2bRequestMail": [address], "b2bRequestName": ["Zoë"], "b2bHomeTenant": ["home"],
-        "b2bRequestApp": ["wiki"], "b2bRequestReason": ["A project.\nUntil May."],
-        "b2bRequestAttribute": ["Note=x=y", "phone=+49 30"], "b2bRequestState": ["pending"],
-        "b2bRequestBy": [b.member_dn(asker)]}
+    assert {
+    k: sorted(v) for k,
+    v in entry.items() if k.startswith("b2b") and k != "b2bNextDue"} == {
+        "b2bRequestMail": [address],
+        "b2bRequestName": ["Zoë"],
+        "b2bHomeTenant": ["home"],
+        "b2bRequestApp": ["wiki"],
+        "b2bRequestReason": ["A project.\nUntil May."],
+        "b2bRequestAttribute": [
+            "Note=x=y",
+            "phone=+49 30"],
+            "b2bRequestState": ["pending"],
+            "b2bRequestBy": [
+                b.member_dn(asker)]}
     entry = life.wait_entry(server, dn_of(asked), lambda e: "b2bNextDue" not in e)
     told = [(to, data) for to, data in life.notices(server, "request")
             if data["request"] == asked["request"]]
@@ -137,7 +157,8 @@ def test_request__own_is_not_told_to_who_asks(server):
 # --- what is asked for ---
 
 @pytest.mark.parametrize("members,said", [
-    ({"mail": "x@home.example\r\nBcc: y@evil.example"}, "mail"), ({"mail": "Bob <b@home.example>"}, "mail"),
+    ({"mail": "x@home.example\r\nBcc: y@evil.example"}, "mail"),
+    ({"mail": "Bob <b@home.example>"}, "mail"),
     ({"mail": "b@bücher.example"}, "mail"), ({"displayName": "Bob\r\nBcc: x"}, "displayName"),
     ({"displayName": "\u202ex"}, "displayName"), ({"reason": "\x1b[2J"}, "reason"),
     ({"reason": "x" * 2049}, "reason"), ({"attributes": []}, "attributes"),
@@ -157,7 +178,8 @@ def test_request__malformed(make_server, members, said):
 
 
 def test_request__what_the_tenant_asks_for(make_server):
-    """b2bRequestRequires: attributes, and members by their names, must be there and not be blank."""
+    """b2bRequestRequires: attributes, and members by their names, must be there and not be blank.
+    """
     server = make(make_server, "b2bSelfService: members\nb2bRequestRequires: Phone\n"
                   "b2bRequestRequires: reason\nb2bRequestRequires: mail")
     mia = member(server, "m1")
@@ -170,8 +192,8 @@ def test_request__what_the_tenant_asks_for(make_server):
 
 
 def test_request__policy_is_asked_already(server):
-    """A member hears why: a blocked partner, no partner, an application that is none, a guest that is
-    off, one that is there already; nothing is stored."""
+    """A member hears why: a blocked partner, no partner, an application that is none, a guest that
+    is off, one that is there already; nothing is stored."""
     root, asking = server.root(), member(server)
     off = life.invite(root, mail())["dn"]
     server.modify(f"dn: {off}\nchangetype: modify\nreplace: b2bAccountEnabled\n"
@@ -210,7 +232,8 @@ def test_request__again(server):
 
 
 def test_request__at_the_same_time(make_server):
-    """Eight members ask for one person at once, five times: one request each time, which all hear of."""
+    """Eight members ask for one person at once, five times: one request each time, which all hear
+    of."""
     server = make(make_server)
     connections = [member(server, f"m{n}") for n in range(1, 9)]
     for _ in range(5):
@@ -231,7 +254,8 @@ def test_request__at_the_same_time(make_server):
 # --- limits ---
 
 def test_request__limits_of_a_member(make_server):
-    """Five in an hour; what is wrong counts too; another member is not hindered, nor by strangers."""
+    """Five in an hour; what is wrong counts too; another member is not hindered, nor by strangers.
+    """
     server = make(make_server, "b2bSelfService: anonymous")
     one = member(server, "m1")
     for n in range(5):
@@ -291,7 +315,8 @@ def test_request__strangers_hear_one_thing(make_server):
     made = life.ExtendedRequest
     for n, address in enumerate(addresses):
         connection = server.conn() if n % 2 else server.conn(uri=server.uri)
-        _, told = connection.extop_s(made(life.REQUEST, life.json.dumps({"mail": address}).encode()))
+        _, told = connection.extop_s(
+            made(life.REQUEST, life.json.dumps({"mail": address}).encode()))
         assert told == b'{"state":"pending"}'
     server.wait_log(r'request of "x@nobody.example" by="": ')
     requests = life.entries(server, life.REQUESTS).values()
@@ -313,9 +338,9 @@ def test_request__strangers_with_a_hook(make_server):
 # --- deciding ---
 
 def test_request__approved(server):
-    """Set-up: a request with everything.  Steps: an approver approves.  Expected: who decided stands in
-    it; the task invites in the approver's name, as its sponsor, assigns, mails; the request says so,
-    with the guest."""
+    """Set-up: a request with everything. Steps: an approver approves. Expected: who decided stands
+    in it; the task invites in the approver's name, as its sponsor, assigns, mails; the request says
+    so, with the guest."""
     address = mail()
     asked = ask(member(server), address, displayName="Zoë", applications="wiki")
     assert decide(member(server, "app"), dn_of(asked), "approved", "Welcome")[0] == 0
@@ -359,8 +384,9 @@ def test_request__approved_but_not_invited(server):
 
 
 def test_request__who_decides(server, make_server):
-    """Approvers do, others hear 50 though slapd would let them write: a member, one who may manage, the
-    daemon, the application's account, nobody; where no approver is named, who may invite does."""
+    """Approvers do, others hear 50 though slapd would let them write: a member, one who may manage,
+    the daemon, the application's account, nobody; where no approver is named, who may invite does.
+    """
     asked = ask(member(server), mail())
     others = [member(server, "m20"), member(server, "bot"), member(server, "ada"),
               server.conn(b.service_dn("portal"), "portal-pw"), server.conn()]
@@ -369,8 +395,12 @@ def test_request__who_decides(server, make_server):
             assert decide(connection, dn_of(asked), state)[0] in (8, 50)
     assert server.entry(dn_of(asked))["b2bRequestState"] == ["pending"]
     assert decide(server.root(), dn_of(asked), "denied")[0] == 0
-    server = make_server(life.signing_server, access=ACCESS, data=WORLD, tenant="b2bSelfService: "
-                         f"members\nb2bAllowInvitesFrom: inviters\nb2bInviter: {b.member_dn('bea')}")
+    server = make_server(
+    life.signing_server,
+    access=ACCESS,
+    data=WORLD,
+    tenant="b2bSelfService: "
+    f"members\nb2bAllowInvitesFrom: inviters\nb2bInviter: {b.member_dn('bea')}")
     asked = ask(member(server, "m1"), mail())
     assert [to for to, _ in life.wait_notices(server, "request")] == ["bea@ours.example"]
     assert decide(member(server, "app"), dn_of(asked), "approved")[0] == 50
@@ -379,14 +409,16 @@ def test_request__who_decides(server, make_server):
 
 
 def test_request__own(server):
-    """An approver approves neither what it asked for nor what is for its own address; it may deny it."""
+    """An approver approves neither what it asked for nor what is for its own address; it may deny
+    it."""
     asked = ask(member(server, "m0"), mail())
     m0 = member(server, "m0")
     assert decide(m0, dn_of(asked), "approved") == \
         (50, "b2b: b2bRequestState: nobody approves its own request")
     assert decide(m0, dn_of(asked), "denied")[0] == 0
     address = mail()
-    server.modify(f"dn: {b.member_dn('m0')}\nchangetype: modify\nadd: mail\nmail: {address.upper()}\n")
+    server.modify(
+        f"dn: {b.member_dn('m0')}\nchangetype: modify\nadd: mail\nmail: {address.upper()}\n")
     other = ask(member(server), address)
     assert decide(m0, dn_of(other), "approved")[0] == 50
     root = ask(server.root(), mail())
@@ -410,8 +442,8 @@ def test_request__steps_by_approvers(server):
 
 
 def test_request__steps_by_the_daemon(make_server):
-    """From checking: who may manage goes on to pending (approvers are told then), blocked or invalid
-    (the requester is told); approvers and other members go nowhere."""
+    """From checking: who may manage goes on to pending (approvers are told then), blocked or
+    invalid (the requester is told); approvers and other members go nowhere."""
     server = make(make_server, "b2bSelfService: members\nb2bRequestHook: TRUE")
     bot, app, names = member(server, "bot"), member(server, "app"), iter(ASKERS[1:])
     for state, kind in (("pending", "request"), ("blocked", "refused"), ("invalid", "refused")):
@@ -458,8 +490,9 @@ def test_request__nothing_else_is_changed(server):
 
 def test_request__two_decide_at_once(make_server):
     """Set-up: who approves stands in the last of many groups, so that each decision is judged for a
-    while.  Steps: approvers decide one way and the other at the same moment.  Expected: one is heard,
-    the others are told that the request is no longer pending; state, guest and notices fit together."""
+    while. Steps: approvers decide one way and the other at the same moment. Expected: one is heard,
+    the others are told that the request is no longer pending; state, guest and notices fit
+    together."""
     groups = [f"cn=g{n},{b.PEOPLE}" for n in range(2000)]
     who = [b.member_dn("app"), b.member_dn("bea")]
     data = "".join(f"dn: {dn}\nobjectClass: groupOfNames\nmember: "
@@ -498,8 +531,8 @@ def test_request__two_decide_at_once(make_server):
 # --- other ways in ---
 
 def test_request__by_ldapadd(server):
-    """Only who may manage adds a request: pending, with who made it; another state, a name or address
-    that breaks headers, another place are refused."""
+    """Only who may manage adds a request: pending, with who made it; another state, a name or
+    address that breaks headers, another place are refused."""
     def add(connection, name, lines="", place=life.REQUESTS):
         return life.answer(add_ldif, connection, f"dn: cn={name},{place}\nobjectClass: b2bRequest\n"
                            f"cn: {name}\n{lines}")[::2][:2]
@@ -535,9 +568,9 @@ def test_request__deleted(server):
 
 
 def test_request__hidden_from_guests_and_applications(make_server, home):
-    """Set-up: guests see all that slapd's access control gives (b2bGuestAccess: member).  Expected: a
-    guest and an application's account find neither cn=requests nor cn=outbox, nor anything in them; a
-    member does, as slapd says."""
+    """Set-up: guests see all that slapd's access control gives (b2bGuestAccess: member). Expected:
+    a guest and an application's account find neither cn=requests nor cn=outbox, nor anything in
+    them; a member does, as slapd says."""
     server = make(make_server, "b2bSelfService: members\nb2bGuestAccess: member",
                   data=b.partner_ldif("dir", home.uri) + b.guest_ldif("alice", "dir"))
     asked = ask(member(server, "m1"), "secret@home.example")
@@ -545,18 +578,25 @@ def test_request__hidden_from_guests_and_applications(make_server, home):
     for connection in (server.conn(b.guest_dn("alice"), "alice-pw"),
                        server.conn(b.service_dn("portal"), "portal-pw")):
         for base in (b.SUFFIX, b.BASE):
-            assert not [dn for dn in seen(connection, base) if "cn=requests" in dn or "cn=outbox" in dn]
+            assert not [
+    dn for dn in seen(
+        connection,
+         base) if "cn=requests" in dn or "cn=outbox" in dn]
         for base in (life.REQUESTS, life.OUTBOX, dn_of(asked)):
             assert code(seen, connection, base) == 32
-        assert code(connection.compare_s, dn_of(asked), "b2bRequestMail", b"secret@home.example") == 32
+        assert code(
+    connection.compare_s,
+    dn_of(asked),
+    "b2bRequestMail",
+     b"secret@home.example") == 32
     assert dn_of(asked) in seen(member(server, "m1"), life.REQUESTS)
 
 
 # --- the task ---
 
 def test_request__goes_after_the_grace(make_server):
-    """Set-up: b2bDeleteGrace 0, a task every second.  Expected: what is denied goes once the requester
-    was told; what is pending stays."""
+    """Set-up: b2bDeleteGrace 0, a task every second. Expected: what is denied goes once the
+    requester was told; what is pending stays."""
     server = make(make_server, "b2bSelfService: members\nb2bDeleteGrace: 0", sweep=1)
     denied, waiting = (ask(member(server, "m1"), a) for a in ("a@home.example", "b@home.example"))
     assert decide(member(server, "app"), dn_of(denied), "denied")[0] == 0
@@ -575,9 +615,9 @@ def test_request__without_key(make_server):
 
 
 def test_request__invited_but_not_noted(make_server):
-    """Set-up: an approved request whose guest was invited, as a server leaves it that died before it
-    wrote so (made by the relax control).  Expected: the task writes so; the guest is not invited once
-    more, though a second has gone by."""
+    """Set-up: an approved request whose guest was invited, as a server leaves it that died before
+    it wrote so (made by the relax control). Expected: the task writes so; the guest is not invited
+    once more, though a second has gone by."""
     server = make(make_server)
     asked = ask(member(server, "m1"), "a@home.example")
     assert decide(member(server, "app"), dn_of(asked), "approved")[0] == 0
@@ -585,8 +625,10 @@ def test_request__invited_but_not_noted(make_server):
     before = life.wait_entry(server, guest, lambda e: "b2bInvitationSent" in e)
     time.sleep(1.1)
     server.root().modify_ext_s(dn_of(asked), [
-        (ldap.MOD_REPLACE, "b2bRequestState", b"approved"), (ldap.MOD_DELETE, "b2bRequestGuest", None),
-        (ldap.MOD_DELETE, "b2bDeleteAfter", None), (ldap.MOD_REPLACE, "b2bNextDue", b"20200101000000Z"),
+        (ldap.MOD_REPLACE, "b2bRequestState", b"approved"),
+        (ldap.MOD_DELETE, "b2bRequestGuest", None),
+        (ldap.MOD_DELETE, "b2bDeleteAfter", None),
+        (ldap.MOD_REPLACE, "b2bNextDue", b"20200101000000Z"),
         (ldap.MOD_REPLACE, "modifyTimestamp", before["b2bInvitedAt"][0].encode())],
         serverctrls=[relax()])
     assert wait_state(server, dn_of(asked), "invited")["b2bRequestGuest"] == [guest]

@@ -269,9 +269,9 @@ def test_change_of_mind_is_kept(reviews):
 
 
 def test_last_word_stays(reviews):
-    """Set-up: mia approves in a review by definition, and an hour later, by the item's time, the guest's
-    own review is answered.  Steps: the first closes.  Expected: both are in the guest's history, and who
-    reviewed it last, and when, is of its own review still."""
+    """Set-up: mia approves in a review by definition, and an hour later, by the item's time, the
+    guest's own review is answered. Steps: the first closes. Expected: both are in the guest's
+    history, and who reviewed it last, and when, is of its own review still."""
     dn = reviews.guest("last")
     reviews.define("word", "b2bReviewScopeFilter: (uid=last)")
     reviews.wait_state("word", 1, 0)

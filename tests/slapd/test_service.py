@@ -118,8 +118,8 @@ def test_finds_whom_it_may_have_by_uid_and_mail(world, app):
 
 
 def test_everything_else_is_as_before(world, app):
-    """Members, policy, services, groups: all that the ACLs give, but for what is about persons below
-    the tenant entry (notices, requests); and the account can bind."""
+    """Members, policy, services, groups: all that the ACLs give, but for what is about persons
+    below the tenant entry (notices, requests); and the account can bind."""
     bound = service(world, app)
     assert bound.whoami_s() == f"dn:{service_dn(app)}"
     everything = set(seen(world.root(), SUFFIX, attrs=("1.1",)))

@@ -84,8 +84,8 @@ def test_sign_in__noted_by_every_way(server, tenant, way):
 
 
 def test_sign_in__quietly(server):
-    """modifyTimestamp, modifiersName and everything else stay; entryCSN does not, or no other server
-    would learn of it; the access log has the write."""
+    """modifyTimestamp, modifiersName and everything else stay; entryCSN does not, or no other
+    server would learn of it; the access log has the write."""
     guest = Guest(server, "tokens")
     server.conn(b.ROOTDN, b.ROOTPW).modify_s(guest.dn, [records.replace("sn", "Quiet")])
     server.root().modify_ext_s(guest.dn, [records.replace("modifyTimestamp", "20200101000000Z"),
@@ -129,7 +129,8 @@ def test_sign_in__only_where_let_in(server):
 
 
 def test_sign_in__beside_the_first_proof(server):
-    """The first proof redeems the invitation and is noted too: neither write is lost by the other."""
+    """The first proof redeems the invitation and is noted too: neither write is lost by the other.
+    """
     name = f"s{next(_count)}"
     server.load(b.guest_ldif(name, "tokens", subject=name))
     assert ways.by_dn(server, guest_dn(name), SIGNER.token(name))[0] == 0

@@ -1,5 +1,5 @@
-"""Sponsors who are gone or locked: the others are told; where none is left a review starts at once, and
-silence revokes.  Who only seems to be gone keeps its guests."""
+"""Sponsors who are gone or locked: the others are told; where none is left a review starts at once,
+and silence revokes. Who only seems to be gone keeps its guests."""
 
 import time
 
@@ -67,8 +67,8 @@ def lock(world, name, how):
 
 @pytest.mark.parametrize("how", ["deleted", "pwdAccountLockedTime", "nsAccountLock"])
 def test_others_are_told(world, people, how):
-    """Set-up: a guest of three sponsors.  Steps: one goes.  Expected: the two others answer for it, each
-    was told once, nobody else was, and the guest itself is as it was."""
+    """Set-up: a guest of three sponsors. Steps: one goes. Expected: the two others answer for it,
+    each was told once, nobody else was, and the guest itself is as it was."""
     gone, one, two = people(3)
     guest = world.new(*of(gone, one, two))
     lock(world, gone, how)
@@ -90,9 +90,9 @@ def test_guest_as_sponsor(world, people):
 
 
 def test_last_one(world, people):
-    """Set-up: a guest that was approved a while ago, with one sponsor, who goes.  Expected: at once a
-    review is open for the tenant's 14 days, without the former decision; who stands in is asked, once.
-    Silence revokes."""
+    """Set-up: a guest that was approved a while ago, with one sponsor, who goes. Expected: at once
+    a review is open for the tenant's 14 days, without the former decision; who stands in is asked,
+    once. Silence revokes."""
     gone, = people(1)
     guest = world.new(*of(gone), "b2bReviewDecision: Approve", "b2bReviewJustification: fine",
                       f"b2bReviewedAt: {ahead(-DAY)}", f"b2bReviewDue: {ahead(200 * DAY)}")
@@ -134,7 +134,7 @@ def test_both_at_once(world, people):
 
 
 def test_nobody_is_left(make_server):
-    """Set-up: nobody stands in.  Steps: the last sponsor goes.  Expected: the log says that nobody is
+    """Set-up: nobody stands in. Steps: the last sponsor goes. Expected: the log says that nobody is
     left; the review runs all the same, and silence revokes."""
     world = lives_server(make_server)
     world.people("gone")
@@ -174,8 +174,9 @@ def test_project(world, people):
 
 
 def test_wrong_passwords_take_nobody_away(world, people):
-    """Hostile: a stranger gives wrong passwords under a sponsor's name until slapo-ppolicy locks the
-    account.  Expected: it stays the sponsor of its guests, with nobody told, and is asked about them."""
+    """Hostile: a stranger gives wrong passwords under a sponsor's name until slapo-ppolicy locks
+    the account. Expected: it stays the sponsor of its guests, with nobody told, and is asked about
+    them."""
     victim, = people(1)
     guest = world.new(*of(victim))
     for _ in range(3):
@@ -192,8 +193,8 @@ def test_wrong_passwords_take_nobody_away(world, people):
 
 
 def test_who_is_not_missed(world, people):
-    """The rootdn, names outside of the database, and a member that was changed in another way, are never
-    gone; not after a restart either."""
+    """The rootdn, names outside of the database, and a member that was changed in another way, are
+    never gone; not after a restart either."""
     here, = people(1)
     outside = "uid=mia,dc=elsewhere"
     kept = {ROOTDN, outside, member_dn(here)}
@@ -245,8 +246,8 @@ def test_gone_while_slapd_was_down(slow):
 
 
 def test_many_are_deleted(make_server):
-    """Set-up: 1000 members, one of them a sponsor, no index on b2bSponsor.  Steps: all are deleted, then
-    the task runs.  Expected: it does not search the database once for each of them."""
+    """Set-up: 1000 members, one of them a sponsor, no index on b2bSponsor. Steps: all are deleted,
+    then the task runs. Expected: it does not search the database once for each of them."""
     server = make_server(builders.tenant_server, start=False, sweep=3600, debug="trace")
     names = named("m", 1000)
     server.load(LDIF + builders.people_ldif(names, PEOPLE)
@@ -268,9 +269,9 @@ def test_many_are_deleted(make_server):
 
 
 def test_others_need_not_wait(make_server):
-    """Set-up: 1500 guests of two sponsors.  Steps: one goes, and while the task is at it cn=config is
-    changed; and slapd is stopped and started.  Expected: neither waits for the task; in the end every
-    guest has the other sponsor alone, who was told of each once."""
+    """Set-up: 1500 guests of two sponsors. Steps: one goes, and while the task is at it cn=config
+    is changed; and slapd is stopped and started. Expected: neither waits for the task; in the end
+    every guest has the other sponsor alone, who was told of each once."""
     server = make_server(builders.tenant_server, start=False, sweep=3600)
     names = named("g", 1500)
     lines = "\n".join((f"b2bValidUntil: {FUTURE}", *of("zoe", "mia")))

@@ -1,10 +1,10 @@
-"""A guest's two years, played in seconds against a real slapd, b2bd, mail server and home directory.
+"""A guest's two years, played in seconds against a real slapd, b2bd, mail server and home
+directory.
 
-Time is moved while all of them run, by lib.clock (which says why not libfaketime): slapd's run queue
-goes by the time of day, so after a jump the task runs at once; nothing else in slapd is touched by it.
-Every station asks for the state, the mails (these and no others, each once), the log line, and what
-the guest may do.
-"""
+Time is moved while all of them run, by lib.clock (which says why not libfaketime): slapd's run
+queue goes by the time of day, so after a jump the task runs at once; nothing else in slapd is
+touched by it. Every station asks for the state, the mails (these and no others, each once), the log
+line, and what the guest may do."""
 
 import re
 
@@ -32,9 +32,13 @@ def group_ldif(name, lines=""):
 @pytest.fixture
 def world():
     with World() as one:
-        one.server.load(group_ldif("staff") + group_ldif("board") + group_ldif(
-            "atlas", f"objectClass: b2bCollaboration\nb2bValidUntil: {one.clock.stamp(ATLAS_ENDS)}\n"
-            f"b2bSponsor: {member_dn('mia')}\n"))
+        one.server.load(
+    group_ldif("staff") +
+    group_ldif("board") +
+    group_ldif(
+        "atlas",
+        f"objectClass: b2bCollaboration\nb2bValidUntil: {one.clock.stamp(ATLAS_ENDS)}\n"
+        f"b2bSponsor: {member_dn('mia')}\n"))
         yield one
 
 
@@ -153,8 +157,8 @@ def signed_in(world):
 
 
 def at_work(world):
-    """Day 2.  mia puts pia and quin into the project atlas, and pia and cody on the board; quin is in
-    no application, so the wiki does not find it."""
+    """Day 2. mia puts pia and quin into the project atlas, and pia and cody on the board; quin is
+    in no application, so the wiki does not find it."""
     world.to_day(2)
     for group, name in (("atlas", "pia"), ("atlas", "quin"), ("board", "pia"), ("board", "cody"),
                         ("staff", "quin")):
@@ -164,7 +168,8 @@ def at_work(world):
 
 
 def dropped(world):
-    """Day 30.  nora never accepted: gone, and its ticket is good for nothing; the sponsor hears it."""
+    """Day 30. nora never accepted: gone, and its ticket is good for nothing; the sponsor hears it.
+    """
     world.to_day(29.9)
     came(world)
     assert world.guest("nora")
@@ -214,8 +219,8 @@ def approved(world):
 
 
 def board_reviewed(world):
-    """Days 230 to 244.  adam has the board reviewed once: each sponsor is asked for its own; pia stays,
-    cody leaves the group and nothing else."""
+    """Days 230 to 244. adam has the board reviewed once: each sponsor is asked for its own; pia
+    stays, cody leaves the group and nothing else."""
     world.to_day(230)
     adam = world.server.conn(member_dn("adam"), "adam-pw")
     mark = world.server.log_mark()
@@ -237,8 +242,8 @@ def board_reviewed(world):
 
 
 def came_by_code(world):
-    """Day 245.  cody's program knows nothing but a password: "?" has a code mailed, which is good once,
-    and for half an hour."""
+    """Day 245.  cody's program knows nothing but a password: "?" has a code mailed, which is good
+    once, and for half an hour."""
     world.to_day(245)
     assert world.bind(CODY, "?") == (49, "")
     code = mailed_code(world)
@@ -252,8 +257,8 @@ def came_by_code(world):
 
 
 def project_ended(world):
-    """Day 300.  atlas ends: nobody is a guest in it any more; quin, who had nothing else, is off, and
-    pia, who has the wiki, is not."""
+    """Day 300. atlas ends: nobody is a guest in it any more; quin, who had nothing else, is off,
+    and pia, who has the wiki, is not."""
     world.to_day(ATLAS_ENDS - 0.1)
     came(world)
     is_in(world, "pia")
@@ -288,7 +293,7 @@ def cody_asked(world):
 
 
 def ignored(world):
-    """Days 370 to 384.  This time mia does not answer: asked, reminded, and pia's access lapses; its
+    """Days 370 to 384. This time mia does not answer: asked, reminded, and pia's access lapses; its
     groups and assignments stay."""
     world.to_day(190.2 + REVIEWED)
     came(world, "review-mia")
@@ -305,8 +310,8 @@ def ignored(world):
 
 
 def restored(world):
-    """Day 395.  mia cannot bring pia back; adam can, within the grace, and all is as before: sign-in,
-    groups, assignments.  The review is open again, and this time it is answered."""
+    """Day 395. mia cannot bring pia back; adam can, within the grace, and all is as before:
+    sign-in, groups, assignments. The review is open again, and this time it is answered."""
     world.to_day(395)
     came(world)
     world.ctl("mia", "guest", "restore", "pia", code=1)
@@ -342,7 +347,8 @@ def went_away(world):
 
 
 def expired(world):
-    """Days 576, 731 and 761.  pia is approved once more; then its two years are over: off, and gone."""
+    """Days 576, 731 and 761. pia is approved once more; then its two years are over: off, and gone.
+    """
     world.to_day(396.2 + REVIEWED)
     came(world, "review-mia")
     world.ctl("mia", "review", "approve", "--justification", "until the end", "pia")
@@ -362,8 +368,8 @@ def expired(world):
 
 
 def test_two_years(world):
-    """The whole life, station by station.  Expected at the end: no guest, no notice, nobody in a group
-    but members; and no mail that was not asked for by name."""
+    """The whole life, station by station. Expected at the end: no guest, no notice, nobody in a
+    group but members; and no mail that was not asked for by name."""
     tickets = invited(world)
     redeemed(world, tickets)
     redeemed_by_code(world, tickets["cody"])

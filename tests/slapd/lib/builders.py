@@ -154,10 +154,10 @@ def member_dn(name):
 def tenant_server(load=True, data="", start=True, certs=None, convert=False, env=None,
                   debug="stats", urls=(), name="tenant", tenant="", **conf):
     """Our tenant: dc=ours,dc=example with members mia and max, ou=guests, ou=services and an empty
-    policy (load False: an empty database), with more lines in the tenant entry.  data: more LDIF, loaded by ldapadd once it runs, or by
-    slapadd where start is False.  conf: see tenant_conf.  The caller ends it: use it as
-    "with tenant_server(start=False) as server", or call stop() and remove(); what is forgotten is
-    ended with the session and reported."""
+    policy (load False: an empty database), with more lines in the tenant entry.  data: more LDIF,
+    loaded by ldapadd once it runs, or by slapadd where start is False.  conf: see tenant_conf.
+    The caller ends it: use it as "with tenant_server(start=False) as server", or call stop() and
+    remove(); what is forgotten is ended with the session and reported."""
     server = Slapd(conf=tenant_conf(**conf), certs=certs, convert=convert, env=env, debug=debug,
                    urls=urls, rootdn=ROOTDN, rootpw=ROOTPW, suffix=SUFFIX, name=name)
     return _fill(server, start, data, load and tree_ldif(SUFFIX, ("people", "guests", "services"))

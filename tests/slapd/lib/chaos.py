@@ -1,10 +1,9 @@
-"""Whatever can die, dies: slapd and b2bd are killed by signal 9, again and again, while a life goes on;
-and the mail server hangs up after DATA.
+"""Whatever can die, dies: slapd and b2bd are killed by signal 9, again and again, while a life goes
+on; and the mail server hangs up after DATA.
 
-Four ways to die: slapd or b2bd at any moment; slapd when it is about to make one of its next changes
-durable (death.c), which is how it dies between a notice and the change that follows it; b2bd while the
-mail server has a mail of which b2bd does not know yet whether it was taken.
-"""
+Four ways to die: slapd or b2bd at any moment; slapd when it is about to make one of its next
+changes durable (death.c), which is how it dies between a notice and the change that follows it;
+b2bd while the mail server has a mail of which b2bd does not know yet whether it was taken."""
 
 import contextlib
 import random
@@ -24,7 +23,8 @@ PATIENCE = 60
 class Patient:
     """A client that begins again when the server went away.
 
-    do(step): step(connection) must look first whether it was done before; what it gives is given."""
+    do(step): step(connection) must look first whether it was done before; what it gives is given.
+    """
 
     def __init__(self, server, dn=b.ROOTDN, password=b.ROOTPW):
         self.server, self.dn, self.password, self._connection = server, dn, password, None
@@ -204,9 +204,9 @@ class Chaos:
 
 
 class EachChange(Chaos):
-    """slapd lives for one change of its database, and dies before the next.  What is allowed is over when
-    nothing is changed any more.  An operation that makes two changes is never done here; and b2bd, whose
-    changes come in between for ever, waits for the end."""
+    """slapd lives for one change of its database, and dies before the next. What is allowed is over
+    when nothing is changed any more. An operation that makes two changes is never done here; and
+    b2bd, whose changes come in between for ever, waits for the end."""
 
     WAYS = ("change",)
     QUIET_SECS = 0.5  # after a start the task runs at once

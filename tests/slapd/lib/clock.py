@@ -1,10 +1,10 @@
 """A clock that tests move while slapd and b2bd run.
 
-libfaketime was tried and is not it: a file whose time is followed (FAKETIME=%) makes the clock stand
-still between two touches, so that slapd gives out the same entryCSN again after a restart, and breaks
-clock_nanosleep(); FAKETIME_TIMESTAMP_FILE crashes slapd; an offset moves only by a restart, and then
-nothing is seen of a server for which time goes by.  clock.c adds seconds to the time of day.
-"""
+libfaketime was tried and is not it: a file whose time is followed (FAKETIME=%) makes the clock
+stand still between two touches, so that slapd gives out the same entryCSN again after a restart,
+and breaks clock_nanosleep(); FAKETIME_TIMESTAMP_FILE crashes slapd; an offset moves only by a
+restart, and then nothing is seen of a server for which time goes by. clock.c adds seconds to the
+time of day."""
 
 import time
 

@@ -1,5 +1,5 @@
-"""The life of a guest as tests drive it: a tenant that can sign tickets, our extended operations, and
-what waits in cn=outbox and cn=requests."""
+"""The life of a guest as tests drive it: a tenant that can sign tickets, our extended operations,
+and what waits in cn=outbox and cn=requests."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""Guests whose time comes, as the tests of the task play them: accepted and pending guests, projects,
-applications, sponsors, and moments that are moved back with the relax control instead of being waited
-for."""
+"""Guests whose time comes, as the tests of the task play them: accepted and pending guests,
+projects, applications, sponsors, and moments that are moved back with the relax control instead of
+being waited for."""
 
 import contextlib
 import time
@@ -48,8 +48,8 @@ class Lives(Reviews):
     # Entries
 
     def guest(self, name, *lines, **options):
-        """Accepted, enabled and mia's, unless lines say otherwise; of what is absent the server gives
-        the defaults."""
+        """Accepted, enabled and mia's, unless lines say otherwise; of what is absent the server
+        gives the defaults."""
         text = "\n".join(lines)
         for line in ("b2bUserState: Accepted", f"b2bSponsor: {member_dn('mia')}"):
             if line.split(":")[0] + ":" not in text:
@@ -173,7 +173,8 @@ class Lives(Reviews):
 
 
 def lives_server(make_server, **options):
-    """A server as Lives, whose task runs when a test says so or waits; with key=True it signs tickets."""
+    """A server as Lives, whose task runs when a test says so or waits; with key=True it signs
+    tickets."""
     data = LDIF + options.pop("data", "")
     builder = life.signing_server if options.pop("key", False) else builders.tenant_server
     options.setdefault("access", ACCESS)

@@ -2,9 +2,8 @@
 knows whether a step was done before, and everybody looks first.
 
 What a guest is follows from the first letter of its name: a long life with two sponsors and an
-application; p in a project and nothing else; r reviewed on the board; n who never accepts; c who gets
-mailed codes; q who was asked for.
-"""
+application; p in a project and nothing else; r reviewed on the board; n who never accepts; c who
+gets mailed codes; q who was asked for."""
 
 import contextlib
 import re
@@ -36,7 +35,8 @@ class Cast:
     def __init__(self, **counts):
         def names(kind):
             return [f"{kind}{n}" for n in range(counts.get(kind, 0))]
-        self.long, self.project, self.board, self.never, self.codes, self.asked = map(names, "aprncq")
+        self.long, self.project, self.board, self.never, self.codes, self.asked = map(
+            names, "aprncq")
         half = len(self.board) // 2
         self.denied, self.approved = self.board[:half], self.board[half:]
         self.home = self.long + self.project + self.board
@@ -92,7 +92,8 @@ class Ledger:
                     self.expect(kind, who)
 
     def check(self):
-        """Each of them came, none came that was not expected; and what came twice was the same mail."""
+        """Each of them came, none came that was not expected; and what came twice was the same
+        mail."""
         first, distinct, faults = {}, Counter(), []
         for mail in list(self.mail.mails):
             key = kind_of(mail), mail.to[0]

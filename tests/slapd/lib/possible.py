@@ -1,10 +1,10 @@
 """What cannot be: states of a tenant that no life of a guest leads to, whatever was killed when.
 
-    assert not possible.faults(entries, now)
+assert not possible.faults(entries, now)
 
 entries: {dn: {attribute: [text]}} of the whole suffix, in one search, with operational attributes;
-now: seconds.  swept False: at any moment; else when a sweep is done (World.swept) and nothing is due.
-"""
+now: seconds. swept False: at any moment; else when a sweep is done (World.swept) and nothing is
+due."""
 
 import json
 
@@ -68,8 +68,8 @@ class Checker:
         return self.tenant.number(name, default) * DAY
 
     def references(self, entry):
-        """Nobody is a member, or answers for a guest, who is not there; who has just left answers until
-        the next sweep."""
+        """Nobody is a member, or answers for a guest, who is not there; who has just left answers
+        until the next sweep."""
         for name in MEMBERS + (("b2bSponsor",) if self.swept else ()):
             for dn in entry.attrs.get(name, ()):
                 self.demand(self.is_there(dn) or dn.lower() == f"cn=nobody,{b.BASE}", entry,
@@ -129,7 +129,8 @@ class Checker:
     # When the task must look
 
     def moment(self, guest, enabled):
-        """The earliest moment at which something is to be done, 0 for never (overlay/core/guest.c)."""
+        """The earliest moment at which something is to be done, 0 for never (overlay/core/guest.c).
+        """
         if not enabled:
             return guest.time("b2bDeleteAfter")
         moments = [guest.time("b2bValidUntil")] + self.review_moments(guest)

@@ -1,5 +1,5 @@
-"""Small libraries of ours that are preloaded into programs under test, and numbers that a test shares
-with them while they run."""
+"""Small libraries of ours that are preloaded into programs under test, and numbers that a test
+shares with them while they run."""
 
 import ctypes
 import functools

@@ -7,8 +7,8 @@ import threading
 
 class Stile:
     """What stands behind slapd's overlay "sock": holds one write that it is asked about until it is
-    told to go on, and lets all others pass: the first, or the one after so many (passes).  answer: what
-    the server is told in the end; another one than CONTINUE refuses."""
+    told to go on, and lets all others pass: the first, or the one after so many (passes).  answer:
+    what the server is told in the end; another one than CONTINUE refuses."""
 
     def __init__(self, path):
         self.passes, self.answer = 0, b"CONTINUE\n"

@@ -1,5 +1,5 @@
-"""A world in which years go by: our tenant on a real slapd, the guests' home directory, b2bd, a mail
-server, people, and the clock that all of them but the mail server live by.
+"""A world in which years go by: our tenant on a real slapd, the guests' home directory, b2bd, a
+mail server, people, and the clock that all of them but the mail server live by.
 
     with World() as world:
         world.ctl("mia", "invite", "--mail", "pia@home.example")
@@ -27,7 +27,8 @@ GUESTS = ("pia", "quin", "nora")  # who has a password at home
 MESSAGE_ID = re.compile(r"<([a-z-]+)-[0-9a-f]{32}@ours\.example>")
 TICKET = re.compile(r"[?&]ticket=([A-Za-z0-9_-]{75})\n")
 # adam looks after guests and reviews; sponsors and reviewers answer, and that is all they do.
-ACCESS = daemon_lib.ACCESS + f"""access to attrs=userPassword by anonymous auth by self write by * none
+ACCESS = daemon_lib.ACCESS + \
+    f"""access to attrs=userPassword by anonymous auth by self write by * none
 access to dn.subtree="{daemon_lib.REQUESTS}" by dn.exact="{b.member_dn('adam')}" write by * none
 access to dn.subtree="{REVIEWS}" attrs=b2bReviewDecision,b2bReviewJustification
     by dnattr=b2bReviewer write by users read
@@ -69,11 +70,10 @@ def ticket_in(mail):
 class World:
     """.server, .home, .mail, .daemon, .clock; .root is bound as the rootdn.
 
-    tenant: other lines of the tenant entry; data: more entries, by ldapadd.  Guests of the partner home
-    have passwords there, those of codes get mailed codes, and neither redeem without a ticket; the
-    application wiki wants guests assigned.  mail: a mail server of another kind; env: of slapd,
-    besides the clock; durable: each change is on the disk before it is answered.
-    """
+    tenant: other lines of the tenant entry; data: more entries, by ldapadd. Guests of the partner
+    home have passwords there, those of codes get mailed codes, and neither redeem without a ticket;
+    the application wiki wants guests assigned. mail: a mail server of another kind; env: of slapd,
+    besides the clock; durable: each change is on the disk before it is answered."""
 
     def __init__(self, guests=GUESTS, members=MEMBERS, tenant="", data="", mail=None, env=None,
                  durable=False, **options):
@@ -202,8 +202,8 @@ class World:
             self._probe()
 
     def _probe(self):
-        """A definition of which nothing ever comes: a change of it wakes the task, which then moves its
-        b2bNextDue on."""
+        """A definition of which nothing ever comes: a change of it wakes the task, which then moves
+        its b2bNextDue on."""
         def is_due():
             entry = self.server.entry(PROBE, ["b2bNextDue"], self.root)
             return seconds(entry["b2bNextDue"][0]) <= self.clock.now()
@@ -224,8 +224,8 @@ class World:
     # Mail
 
     def mails(self, *expected):
-        """Once all is done: these mails, each (type, address), and no others came since this was asked
-        last; none twice.  Gives the mails in this order."""
+        """Once all is done: these mails, each (type, address), and no others came since this was
+        asked last; none twice. Gives the mails in this order."""
         self.settle()
         mails = self.mail.mails[self._seen:]
         self._seen += len(mails)
