@@ -65,7 +65,8 @@ def who(world):
 
 def forged(**more):
     return [("objectClass", [b"b2bNotice"]), ("cn", [b"forged"]),
-            ("b2bNoticeType", [b"invitation"]), (MAIL, [b"victim@example.com"])] + [(k, [v.encode()]) for k, v in more.items()]
+            ("b2bNoticeType", [b"invitation"]), (MAIL, [b"victim@example.com"]),
+            *((k, [v.encode()]) for k, v in more.items())]
 
 
 ERRORS = (ldap.CONSTRAINT_VIOLATION, ldap.INSUFFICIENT_ACCESS, ldap.UNWILLING_TO_PERFORM,
