@@ -107,6 +107,7 @@ static Entry *make_entry(Operation *op, struct b2b_tenant *tenant, const struct 
 int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_notice *notice)
 {
 	struct recipient recipient = { notice->mail, notice->name, notice->language };
+	struct b2b_error error = { "" };
 	struct b2b_name outbox, name;
 	char text[128];
 	int rc;
@@ -118,6 +119,9 @@ int b2b_outbox_put(Operation *op, struct b2b_tenant *tenant, const struct b2b_no
 		      notice->type, notice->to ? notice->to->bv_val : "");
 		return LDAP_SUCCESS;
 	}
+	/* a name that cannot stand in a header would keep the mail from being sent at all */
+	if (recipient.name && b2b_name_check("name", b2b_str_of(recipient.name), &error) != B2B_OK)
+		recipient.name = NULL;
 	rc = b2b_entry_container(op, tenant, "outbox", &outbox);
 	if (rc != LDAP_SUCCESS || !make_name(notice, recipient.mail, text, sizeof(text))) {
 		Debug(LDAP_DEBUG_ANY, "b2b: notice type=%s: cn=outbox cannot be made (%d)\n",

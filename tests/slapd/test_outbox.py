@@ -227,7 +227,8 @@ ODD_NAMES = [
 @pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
 def test_odd_names(world, name):
     """Names of recipients and of guests with odd characters: the notice is there, its data is one
-    JSON object of texts, and says no more than was there."""
+    JSON object of texts, and says no more than was there; a recipient's name that no header can
+    have is left away, or the daemon would give the mail up."""
     tag = f"odd{world.counter}"
     world.people(tag)
     world.root.modify_s(member_dn(tag), [replace("displayName", name)])
@@ -241,7 +242,9 @@ def test_odd_names(world, name):
     data = json.loads(entry["b2bNoticeData"][0])
     assert all(isinstance(value, str) for value in data.values())
     short = name.split("\0")[0]
-    assert data["guestName"] == short and entry.get("b2bNoticeName", [""])[0] == short
+    fits = short and len(short.encode()) <= 256 and not set(short) & set("\r\n\t\u202e")
+    assert data["guestName"] == short
+    assert entry.get("b2bNoticeName") == ([short] if fits else None)
     assert entry[MAIL] == [f"{tag}@ours.example"]
 
 
