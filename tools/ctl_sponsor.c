@@ -68,7 +68,7 @@ static bool look_up(struct ctl_report *report, const char *dn)
 
 	entry = code == LDAP_SUCCESS ? ldap_first_entry(ld, message) : NULL;
 	if (entry)
-		gone = says(ld, entry, "pwdAccountLockedTime", NULL) ||
+		gone = says(ld, entry, "pwdAccountLockedTime", "000001010000Z") ||
 		       says(ld, entry, "nsAccountLock", "TRUE") ||
 		       says(ld, entry, "b2bAccountEnabled", "FALSE");
 	else if (!gone)

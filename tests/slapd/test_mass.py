@@ -11,7 +11,7 @@ import pytest
 from lib import builders
 from lib.builders import BASE, guest_dn, guest_ldif, member_dn, partner_ldif
 from lib.lives import (FUTURE, LDIF, PAST, Lives, expired, group_dn, lives_server, named)
-from lib.records import ahead, replace
+from lib.records import DAY, ahead, replace
 from lib.slapd import poll
 
 LOUD = r"b2b: task HALTED: (\d+) guests were to be disabled or deleted at once, (\d+) may be"
@@ -167,6 +167,24 @@ def test_confirmed_behind_stuck_ones(make_server):
     world = in_batches(make_server, 2, 3)
     world.wait(lambda: world.on() == set(named("stuck", 3)), "all others are off")
     poll(lambda: "b2bMassConfirm" not in world.tenant(), 15, "used up")
+
+
+def test_settings_reach_those_before_stuck_ones(make_server):
+    """Set-up: a batch of which nothing could be written, so that the next run would go on behind it.
+    Steps: the tenant's settings make a guest before them inactive.  Expected: it is looked at."""
+    server = make_server(builders.tenant_server, start=False, sweep=3600,
+                         b2b="b2b-sweep-batch 2", data=LDIF)
+    old = f"b2bUserState: Accepted\nb2bValidUntil: {FUTURE}\nb2bUserStateChanged: {ahead(-60 * DAY)}"
+    server.load(guest_ldif("low", lines=old))
+    server.load(expired(named("stuck", 3), f"b2bNextDue: {PAST[:10]}0000Z").replace(
+        "sn: Stuck", "description: x"), "-s")
+    server.start()
+    world = Lives(server)
+    for name in named("stuck", 2):
+        server.wait_log(f'guest="{guest_dn(name)}": not written')
+    assert "b2bNextDue" in world.get("low")
+    world.settings("b2bInactivity: 50")
+    world.wait_off("low", "inactive")
 
 
 def test_over_by_itself(world):
