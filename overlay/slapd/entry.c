@@ -4,6 +4,8 @@
  */
 #include "life.h"
 
+#include <openssl/evp.h>
+
 static AttributeDescription *find_description(const char *attribute)
 {
 	AttributeDescription *ad = NULL;
@@ -92,6 +94,22 @@ const char *b2b_entry_text(Operation *op, Entry *e, const char *attribute)
 	return a ? b2b_map_copy_str(op, b2b_map_str(&a->a_vals[0])).s : NULL;
 }
 
+/* The same on every server: of two that make a container at once neither must lose what stands in it. */
+static void put_uuid(Entry *e)
+{
+	unsigned char h[32];
+	unsigned bytes = sizeof(h);
+	char text[40];
+
+	if (EVP_Digest(e->e_nname.bv_val, e->e_nname.bv_len, h, &bytes, EVP_sha256(), NULL) != 1)
+		return; /* slapd makes one */
+	snprintf(text, sizeof(text),
+		 "%02x%02x%02x%02x-%02x%02x-8%01x%02x-a%01x%02x-%02x%02x%02x%02x%02x%02x", h[0],
+		 h[1], h[2], h[3], h[4], h[5], h[6] & 15, h[7], h[8] & 15, h[9], h[10], h[11],
+		 h[12], h[13], h[14], h[15]);
+	b2b_entry_put(e, "entryUUID", text);
+}
+
 int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *what,
 			struct b2b_name *name_r)
 {
@@ -107,6 +125,7 @@ int b2b_entry_container(Operation *op, struct b2b_tenant *tenant, const char *wh
 		return rc;
 	e = b2b_entry_new(&name_r->dn, &name_r->ndn, "b2bContainer");
 	b2b_entry_put(e, "cn", what);
+	put_uuid(e);
 	rc = b2b_inner_add(op, tenant, e);
 	return rc == LDAP_ALREADY_EXISTS ? LDAP_SUCCESS : rc;
 }
