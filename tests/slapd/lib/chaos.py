@@ -98,7 +98,7 @@ class Chaos:
 
     def __init__(self, world, death, seed):
         self.server, self.daemon, self.death = world.server, world.daemon, death
-        self.check = lambda: None
+        self.clock, self.check = world.clock, lambda: None
         self.random, self.done = random.Random(f"chaos {seed}"), {way: 0 for way in self.WAYS}
         self.faults = []
         self._armed = threading.Event()  # the daemon dies with the next mail
@@ -204,15 +204,17 @@ class Chaos:
 
 
 class EachChange(Chaos):
-    """slapd lives for one change of its database, and dies before the next. What is allowed is over
-    when nothing is changed any more. An operation that makes two changes is never done here; and
-    b2bd, whose changes come in between for ever, waits for the end."""
+    """slapd lives for one change of its database, and dies before the next; it starts a minute later,
+    which no name may follow from.  What is allowed is over when nothing is changed any more. An
+    operation that makes two changes is never done here; and b2bd, whose changes come in between for
+    ever, waits for the end."""
 
     WAYS = ("change",)
     QUIET_SECS = 0.5  # after a start the task runs at once
+    AWAY_SECS = 61
 
     def allow(self, kills):
-        self._ending = False
+        self._ending = self._last = False
         self.daemon.kill()
         self.server.kill()
         super().allow(1)
@@ -225,6 +227,7 @@ class EachChange(Chaos):
     def _kill(self, way):
         while not self._is_quiet():
             self.done[way] += 1
+            self.clock.pass_by(self.AWAY_SECS)
             self.death.value = 2
             with contextlib.suppress(HarnessError, *AWAY):  # dead before it was asked
                 self.server.kill()
@@ -233,9 +236,13 @@ class EachChange(Chaos):
         self.death.value = 0
 
     def _is_quiet(self):
-        """Waits until it is; or is dead: False."""
+        """Waits until it is; or is dead: False.  Once people have done all of theirs it dies once more,
+        and what it only kept in mind is gone."""
         quiet = None
         while self.server.alive():
+            if self._ending and not self._last:
+                self._last = True
+                return False
             if not self._ending:
                 quiet = None
             elif quiet is None:

@@ -30,7 +30,10 @@ class Clock:
     def advance_to(self, day):
         """A day of the life, never back."""
         assert day >= self.day(), (day, self.day())
-        self._ahead.value += int((day - self.day()) * DAY)
+        self.pass_by((day - self.day()) * DAY)
+
+    def pass_by(self, secs):
+        self._ahead.value += int(secs)
 
     def stamp(self, days=0.0):
         """The time so many days from now, as generalizedTime."""
