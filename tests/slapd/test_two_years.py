@@ -379,3 +379,14 @@ def test_two_years(world):
     assert not world.root.search_s(b.GUESTS, ldap.SCOPE_ONELEVEL)
     assert not world.assigned()
     assert world.members("atlas") == world.members("staff") == {member_dn("mia")}
+
+
+def test_time_alone(world):
+    """Set-up: nora is invited.  Steps: thirty days go by, and nobody does anything.  Expected: the task,
+    which sweeps each second, notices by itself; and b2bd mails what comes of it."""
+    world.ctl("mia", "invite", "--mail", MAIL["nora"], "--uid", "nora")
+    came(world, "invitation-nora")
+    world.to_day(30.1)
+    poll(lambda: world.mail.to(MAIL["mia"]), 15, "a mail to mia")
+    assert world.guest("nora") is None
+    came(world, "deleted-mia")
