@@ -112,11 +112,8 @@ def test_starts_before_its_date(world):
 
 def test_old_decision_goes(world):
     """Approved last time: when reviewers are asked anew that is no answer any more."""
-    guest = opened(
-    world,
-    f"{DECISION}: Approve",
-    f"{WHY}: then",
-     f"b2bReviewedAt: {ahead(-INTERVAL)}")
+    guest = opened(world, f"{DECISION}: Approve", f"{WHY}: then",
+                   f"b2bReviewedAt: {ahead(-INTERVAL)}")
     entry = world.get(guest)
     assert DECISION not in entry and WHY not in entry and "b2bReviewedAt" in entry
     world.past(guest, DUE)
@@ -144,12 +141,10 @@ def test_asked_once_though_it_cannot_be_noted(make_server):
     its reviewer is asked once, not at each sweep."""
     server = make_server(builders.tenant_server, start=False, sweep=3600)
     server.load(LDIF)
-    server.load(
-    builders.guest_ldif(
-        "stuck", lines=(
-            f"b2bUserState: Accepted\nb2bUserStateChanged: {ahead(-INTERVAL - DAY)}\n"
-            f"b2bValidUntil: {FUTURE}\nb2bSponsor: {member_dn('mia')}")).replace(
-                "sn: Stuck\n", ""), "-s")
+    server.load(builders.guest_ldif("stuck", lines=(
+        f"b2bUserState: Accepted\nb2bUserStateChanged: {ahead(-INTERVAL - DAY)}\n"
+        f"b2bNextDue: {PAST[:10]}0000Z\nb2bValidUntil: {FUTURE}\n"
+        f"b2bSponsor: {member_dn('mia')}")).replace("sn: Stuck\n", ""), "-s")
     server.start()
     world = Lives(server)
     world.wait(lambda: world.told("review", "stuck"), "asked")
@@ -160,9 +155,8 @@ def test_asked_once_though_it_cannot_be_noted(make_server):
 
 def test_pending_guests_are_not_reviewed(world):
     """Who has yet to redeem has no access to be reviewed."""
-    guest = world.new(
-    "b2bUserState: PendingAcceptance",
-     f"b2bUserStateChanged: {ahead(-200 * DAY)}")
+    guest = world.new("b2bUserState: PendingAcceptance",
+                      f"b2bUserStateChanged: {ahead(-200 * DAY)}")
     world.sweep()
     assert ASKED not in world.get(guest) and world.told("review", guest) == []
 

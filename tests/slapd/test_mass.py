@@ -170,11 +170,12 @@ def test_confirmed_behind_stuck_ones(make_server):
 
 
 def test_settings_reach_those_before_stuck_ones(make_server):
-    """Set-up: a batch of which nothing could be written, so that the next run would go on behind it.
+    """Set-up: a batch of which nothing could be written: the next run would go on behind it.
     Steps: the tenant's settings make a guest before them inactive.  Expected: it is looked at."""
     server = make_server(builders.tenant_server, start=False, sweep=3600,
                          b2b="b2b-sweep-batch 2", data=LDIF)
-    old = f"b2bUserState: Accepted\nb2bValidUntil: {FUTURE}\nb2bUserStateChanged: {ahead(-60 * DAY)}"
+    old = (f"b2bUserState: Accepted\nb2bValidUntil: {FUTURE}\n"
+           f"b2bUserStateChanged: {ahead(-60 * DAY)}")
     server.load(guest_ldif("low", lines=old))
     server.load(expired(named("stuck", 3), f"b2bNextDue: {PAST[:10]}0000Z").replace(
         "sn: Stuck", "description: x"), "-s")
@@ -204,13 +205,10 @@ def test_all_that_goes_counts(world):
     lapsed and a project's guest are 5: not even the first of them is touched."""
     world.settings("b2bMassLimit: 4")
     world.guest("lapsed", f"b2bReviewDue: {PAST}", f"b2bValidUntil: {FUTURE}")
-    world.guest(
-    "unredeemed",
-    "b2bUserState: PendingAcceptance",
-    f"b2bInvitedAt: {ahead(-31 * 86400)}",
-    f"b2bInvitationSent: {ahead(-31 * 86400)}",
-    f"b2bUserStateChanged: {ahead(-31 * 86400)}",
-     f"b2bValidUntil: {FUTURE}")
+    old = ahead(-31 * DAY)
+    world.guest("unredeemed", "b2bUserState: PendingAcceptance", f"b2bInvitedAt: {old}",
+                f"b2bInvitationSent: {old}", f"b2bUserStateChanged: {old}",
+                f"b2bValidUntil: {FUTURE}")
     world.guest("gone", "b2bAccountEnabled: FALSE", f"b2bDeleteAfter: {PAST}",
                 "b2bDisabledReason: expired")
     world.guest("builder", f"b2bValidUntil: {FUTURE}")
@@ -245,6 +243,18 @@ def test_two_projects_and_a_review_count_together(world):
         goes_on(world, ["a0", "a1", "b0", "b1", "c0"])
     finally:
         world.root.delete_s(f"cn=judge,cn=reviews,{BASE}")
+
+
+def test_nobody_counts_twice(world):
+    """At most 2.  Of two guests of two projects that end at once one is expired, too: they are 2,
+    and nothing halts."""
+    world.settings("b2bMassLimit: 2")
+    world.guest("one", f"b2bValidUntil: {FUTURE}")
+    world.server.load(expired(["two"]))
+    for name in "ab":
+        world.project(name, guest_dn("one"), guest_dn("two"), member_dn("mia"), until=PAST)
+    goes_on(world, ["one", "two"])
+    assert "HALTED" not in world.server.log(world.mark)
 
 
 def test_who_keeps_something_does_not_count(world):

@@ -345,16 +345,9 @@ def test_nothing_shows(world, who, private, name):
     try:
         connection = who(name.split("-")[0])
         hidden = [dn.lower() for dn in private]
-        filters = [
-    "(objectClass=*)",
-    "(objectClass=b2bNotice)",
-    "(b2bNoticeType=review)",
-    "(b2bRequestMail=*)",
-    "(b2bReviewGuest=*)",
-    "(cn=outbox)",
-    "(!(objectClass=b2bGuest))",
-    f"({MAIL}=mia@ours.example)",
-     "(entryUUID=*)"]
+        filters = ["(objectClass=*)", "(objectClass=b2bNotice)", "(b2bNoticeType=review)",
+                   "(b2bRequestMail=*)", "(b2bReviewGuest=*)", "(cn=outbox)",
+                   "(!(objectClass=b2bGuest))", f"({MAIL}=mia@ours.example)", "(entryUUID=*)"]
         for base in (SUFFIX, BASE):
             for text in filters:
                 found = answer(seen, connection, base, text=text)[4] or ""

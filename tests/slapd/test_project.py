@@ -273,6 +273,23 @@ def test_extended_while_it_ends(make_server):
     assert world.on() == set()
 
 
+def test_who_joins_while_it_ends(make_server):
+    """Set-up: a project of 200 guests.  Steps: it ends; as soon as the first is off another guest
+    joins.  Expected: that one leaves as well."""
+    world = lives_server(make_server, tenant="b2bMassLimit: 100%")
+    names = named("g", 200)
+    world.server.load("".join(guest_ldif(name, lines=f"{END}: {FUTURE}")
+                              for name in [*names, "late"]))
+    project = world.project("p", *map(guest_dn, names), until=FUTURE)
+    end(world, "p")
+    world.wake()
+    world.server.wait_log("b2b: task guest=.* disabled reason=project-ended")
+    world.root.modify_s(project, [add("member", guest_dn("late"))])
+    assert len(members(world, "p")) > 1
+    wait_members(world, "p", NOBODY)
+    assert world.on() == set()
+
+
 def test_loaded_by_slapadd(make_server):
     """Set-up: a project that is over, one that is not, without b2bNextDue. Expected: once the
     server is up, the one is ended and the other waited for."""
@@ -308,13 +325,7 @@ def test_killed_in_the_midst(make_server):
     end(world, "p")
     kills = 0
     for goal in (10, 60, 110, 160):
-        world.wait(
-    lambda: len(
-        members(
-            world,
-            "p")) <= 200 -
-            goal or not server.alive(),
-             "under way")
+        world.wait(lambda: len(members(world, "p")) <= 200 - goal, "under way")
         in_group = members(world, "p")
         on = world.on()
         assert all(guest_dn(name) in in_group for name in on & set(names[1::2]))

@@ -5,6 +5,8 @@ being waited for."""
 import contextlib
 import time
 
+import ldap
+
 from . import builders, life, review
 from .builders import BASE, GUESTS, PEOPLE, guest_dn, guest_ldif, member_dn
 from .records import DAY, HOUR, add_entry, ahead, replace, stamp
@@ -36,6 +38,15 @@ def expired(names, *lines):
 
 def named(prefix, count):
     return [f"{prefix}{n}" for n in range(count)]
+
+
+def patient(work, *args):
+    """Back-mdb is busy for a moment after a slapd was killed: its readers' slots are taken."""
+    for _ in range(20):
+        with contextlib.suppress(ldap.BUSY):
+            return work(*args)
+        time.sleep(0.05)
+    return work(*args)
 
 
 class Lives(Reviews):
@@ -90,6 +101,12 @@ class Lives(Reviews):
         life.settings(self.server, text)
 
     # What is there
+
+    def entry(self, dn):
+        return patient(super().entry, dn)
+
+    def below(self, dn, filterstr="(objectClass=*)"):
+        return patient(super().below, dn, filterstr)
 
     def get(self, name):
         """A guest's entry, or None."""
