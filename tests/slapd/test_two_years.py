@@ -382,8 +382,8 @@ def test_two_years(world):
 
 
 def test_time_alone(world):
-    """Set-up: nora is invited.  Steps: thirty days go by, and nobody does anything.  Expected: the task,
-    which sweeps each second, notices by itself; and b2bd mails what comes of it."""
+    """Set-up: nora is invited.  Steps: thirty days go by, and nobody does anything.  Expected: the
+    task, which sweeps each second, notices by itself; and b2bd mails what comes of it."""
     world.ctl("mia", "invite", "--mail", MAIL["nora"], "--uid", "nora")
     came(world, "invitation-nora")
     world.to_day(30.1)
