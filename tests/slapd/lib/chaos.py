@@ -204,10 +204,10 @@ class Chaos:
 
 
 class EachChange(Chaos):
-    """slapd lives for one change of its database, and dies before the next; it starts a minute later,
-    which no name may follow from.  What is allowed is over when nothing is changed any more. An
-    operation that makes two changes is never done here; and b2bd, whose changes come in between for
-    ever, waits for the end."""
+    """slapd lives for one change of its database, and dies before the next; it starts a minute
+    later, which no name may follow from.  What is allowed is over when nothing is changed any more.
+    An operation that makes two changes is never done here; and b2bd, whose changes come in between
+    for ever, waits for the end."""
 
     WAYS = ("change",)
     QUIET_SECS = 0.5  # after a start the task runs at once
@@ -236,8 +236,8 @@ class EachChange(Chaos):
         self.death.value = 0
 
     def _is_quiet(self):
-        """Waits until it is; or is dead: False.  Once people have done all of theirs it dies once more,
-        and what it only kept in mind is gone."""
+        """Waits until it is; or is dead: False.  Once people have done all of theirs it dies once
+        more, and what it only kept in mind is gone."""
         quiet = None
         while self.server.alive():
             if self._ending and not self._last:
