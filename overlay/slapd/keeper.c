@@ -15,6 +15,7 @@ struct write {
 	struct berval person; /* who may have gone; BVNULL: nobody */
 	struct berval name;   /* that a guest has no more; BVNULL: none */
 	bool guests;          /* a guest was made, changed or removed */
+	bool applies;         /* the change applied to the entry as it stood */
 	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
 };
@@ -49,6 +50,11 @@ static int write_done(Operation *op, SlapReply *rs)
 {
 	struct write *write = op->o_callback->sc_private;
 
+	/* of the values that we delete by value one was gone: the task, or another client, was faster */
+	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_ATTRIBUTE && write->applies) {
+		rs->sr_err = LDAP_BUSY;
+		rs->sr_text = "b2b: the entry was changed at the same moment: try again";
+	}
 	if (rs->sr_type != REP_RESULT || rs->sr_err != LDAP_SUCCESS || op->o_noop ||
 	    !write->tenant->open)
 		return SLAP_CB_CONTINUE;
@@ -329,13 +335,15 @@ static int judge_images(Operation *op, struct b2b_tenant *tenant, Entry *before,
 	return LDAP_SUCCESS;
 }
 
-static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool *wake_r,
+/* *applies_r: to the entry as it stands. */
+static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool *applies_r, bool *wake_r,
 			struct b2b_error *error)
 {
 	Entry *before, *after;
 	int rc;
 
-	if (!b2b_image_get(op, tenant, &before, &after, error))
+	*applies_r = b2b_image_get(op, tenant, &before, &after, error);
+	if (!*applies_r)
 		return error->text[0] ? LDAP_CONSTRAINT_VIOLATION : LDAP_SUCCESS;
 	rc = judge_images(op, tenant, before, after, wake_r, error);
 	entry_free(before);
@@ -348,7 +356,7 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
 	struct b2b_error error = { "" };
 	struct write *write = NULL;
-	bool wake = false;
+	bool applies = false, wake = false;
 
 	if (!tenant->open)
 		return SLAP_CB_CONTINUE;
@@ -368,12 +376,13 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
-	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, &wake, &error);
+	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, &applies, &wake, &error);
 	if (rc != LDAP_SUCCESS)
 		return refuse(op, rs, rc, &error);
 	if (!write)
 		write = follow_write(op, tenant);
 	write->guests = true;
+	write->applies = applies;
 	write->wake = wake;
 	if (policy)
 		follow_policy(op, write);
