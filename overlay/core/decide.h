@@ -88,6 +88,21 @@ struct b2b_context {
 struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 			      const struct b2b_rule *app, const struct b2b_context *context);
 
+/* One of our own members, who would be a guest elsewhere.  All borrowed. */
+struct b2b_member {
+	struct b2b_str subject;       /* entryUUID, what its tokens call it */
+	const struct b2b_str *groups; /* its normalised DN, and those of its groups */
+	size_t group_count;
+	bool groups_known; /* false: it is taken to be in every blocked group */
+};
+
+/* Whether a member may use an application (empty: "directory") of a partner, by the Out settings;
+ * scope is B2B_COLLAB_OUT or B2B_DIRECT_OUT.  A partner that is not known, or invalid, denies.
+ * decide_out.c. */
+struct b2b_verdict b2b_decide_out(const struct b2b_snapshot *snapshot, struct b2b_str partner_id,
+				  struct b2b_str app_id, const struct b2b_member *member,
+				  enum b2b_scope scope, time_t now);
+
 /* The guest record part alone, for the task: reason is B2B_REASON_NONE while it may go on.
  * Only disabled, not-yet-valid, expired and review-lapsed are told here, not redemption. */
 enum b2b_reason b2b_decide_record(const struct b2b_guest *guest,

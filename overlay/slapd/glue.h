@@ -324,13 +324,36 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 
-/* access.c */
+/* view_guest.c: false: the guest whose operation this is sees nothing of it */
+bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
+		    struct berval *val, slap_access_t access);
+
+/* view_service.c: the same of a service account */
+bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
+		      struct berval *val, slap_access_t access, AccessControlState *state);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */
 bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 /* Gives a guest that op's service account does not find a name where nothing stands (a guest is a
  * leaf), in op's memory: slapd then answers as for any missing entry.  True: it did. */
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn);
+
+/* groups.c */
+/* Whether ndn is among the members (member, uniqueMember) of one of these groups (normalised DNs of the
+ * tenant's), nested or dynamic ones too, or is itself one of the names. */
+bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *groups, size_t count,
+		     const struct berval *ndn);
+
+/* out.c: our own members as guests elsewhere */
+/* Whether this member may use an application (empty: "directory") of a partner, by the Out settings of
+ * the tenant; scope is B2B_COLLAB_OUT or B2B_DIRECT_OUT.  The verdict's rule lives in op's memory. */
+struct b2b_verdict b2b_out_judge(Operation *op, struct b2b_tenant *tenant, Entry *member,
+				 struct b2b_str partner_id, struct b2b_str app_id,
+				 enum b2b_scope scope);
+
+/* access.c */
+/* Requests, notices and reviews are about persons: neither guests nor applications find them. */
+bool b2b_access_is_private(Entry *e);
 /* For the write hooks: whether slapd's own access control would let op write. */
 bool b2b_access_may_write(Operation *op, struct b2b_tenant *tenant);
 /* Whether slapd's own access control lets op manage an attribute: the one level that it looks up for

@@ -1,0 +1,75 @@
+/*
+ * view_service.c - what an application's service account sees: no guest that may not use it.
+ * In: an access check of a service account's operation.  Out: false, "as if it were not there", or
+ * true: slapd's own access control decides.
+ */
+#include "glue.h"
+
+/* Whether a service account finds this guest. */
+static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
+	struct b2b_guest guest;
+	bool sees = true;
+
+	if (!tenant)
+		return true;
+	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
+	const struct b2b_rule *app = b2b_snapshot_app_by_service(snapshot, b2b_map_str(&p->ndn));
+	if (app) {
+		struct b2b_source source = b2b_map_source(e);
+		struct b2b_context context = b2b_map_context(op, B2B_STAGE_ELSEWHERE);
+
+		b2b_guest_parse(&source, &guest, NULL);
+		sees = b2b_passage_decide(op, tenant, snapshot, &guest, app, &context).effect ==
+		       B2B_ALLOW;
+	}
+	b2b_snapshot_unref(&snapshot);
+	return sees;
+}
+
+bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
+{
+	struct b2b_passage here, *p = b2b_passage_find(op);
+	bool hidden = false;
+
+	if (be_isroot_dn(tenant->be, &op->o_ndn))
+		return false;
+	if (!p) { /* a step of a transaction */
+		b2b_passage_judge(op, &here);
+		p = &here;
+	}
+	Entry *e = p->service ? b2b_entry_get(op, tenant, ndn) : NULL;
+	if (e) {
+		hidden = b2b_map_is_guest(e) && !service_sees(op, p, e);
+		b2b_entry_release(op, tenant, e);
+	}
+	return hidden;
+}
+
+bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
+		       struct berval *ndn)
+{
+	struct berval nowhere = BER_BVC("cn=nowhere"), name, nname;
+
+	if (!b2b_access_is_hidden_guest(op, tenant, ndn))
+		return false;
+	build_new_dn(&name, dn, &nowhere, op->o_tmpmemctx);
+	build_new_dn(&nname, ndn, &nowhere, op->o_tmpmemctx);
+	*dn = name;
+	*ndn = nname;
+	return true;
+}
+
+bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
+		      struct berval *val, slap_access_t access, AccessControlState *state)
+{
+	if (b2b_access_is_private(e))
+		return false;
+	if (!b2b_map_is_guest(e))
+		return true;
+	/* an application may invite: what it is about to add cannot be hidden from it */
+	if (op->o_tag == LDAP_REQ_ADD && e == op->ora_e)
+		return true;
+	return service_sees(op, p, e);
+}
