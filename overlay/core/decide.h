@@ -91,9 +91,9 @@ struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct 
 /* One of our own members, who would be a guest elsewhere.  All borrowed. */
 struct b2b_member {
 	struct b2b_str subject;       /* entryUUID, what its tokens call it */
-	const struct b2b_str *groups; /* its normalised DN, and those of its groups */
+	const struct b2b_str *groups; /* names it or a group of its has, as the targets spell them */
 	size_t group_count;
-	bool groups_known; /* false: it is taken to be in every blocked group */
+	bool groups_known; /* false: there may be more, and every DN that is blocked may be its */
 };
 
 /* Whether a member may use an application (empty: "directory") of a partner, by the Out settings;

@@ -229,6 +229,9 @@ static inline struct b2b_str b2b_map_str(const struct berval *bv)
 /* One line at STATS for every denial (design section 11). */
 void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char *app_id,
 			const struct b2b_verdict *verdict);
+/* The same of a member of ours who would be a guest of partner_id. */
+void b2b_map_log_out(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
+		     struct b2b_str app_id, const struct b2b_verdict *verdict);
 const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
 /* What the client hears of a denial once the proof was right: the code, and "b2b: <reason>". */
 int b2b_map_code(enum b2b_reason reason);
@@ -346,10 +349,18 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 
 /* out.c: our own members as guests elsewhere */
 /* Whether this member may use an application (empty: "directory") of a partner, by the Out settings of
- * the tenant; scope is B2B_COLLAB_OUT or B2B_DIRECT_OUT.  The verdict's rule lives in op's memory. */
+ * the tenant; scope is B2B_COLLAB_OUT or B2B_DIRECT_OUT.  The verdict's rule lives in op's memory.
+ * Groups are read meanwhile: member is a copy, held by no transaction. */
 struct b2b_verdict b2b_out_judge(Operation *op, struct b2b_tenant *tenant, Entry *member,
 				 struct b2b_str partner_id, struct b2b_str app_id,
 				 enum b2b_scope scope);
+
+/* control.c: a partner's server asks for one of our members (control .4.1) */
+int b2b_control_register(void);
+/* Whether op, a bind, brings the control. */
+bool b2b_control_is_here(Operation *op);
+/* SLAP_CB_CONTINUE: the bind goes on, under a name where nothing stands if policy denies. */
+int b2b_control_bind(Operation *op, SlapReply *rs);
 
 /* access.c */
 /* Requests, notices and reviews are about persons: neither guests nor applications find them. */
