@@ -140,6 +140,25 @@ def test_explain__not_redeemed(ctl):
     assert agreed(ctl, lambda: sign_in(ctl, "bob"), "bob")["reason"] == "not-redeemed"
 
 
+def test_explain__a_guest_of_another_proof(ctl):
+    """Pinned to its home's passwords, it signs in with no token, however right that is."""
+    ctl.root.modify_s(ALICE, [replace("b2bIdentityProvider", "ldap")])
+    assert code(sign_in, ctl) == 49
+    said = explain(ctl.root, claims=SIGNER.claims("alice-at-home"))
+    assert said["reason"] == "proof" and said["verdict"] == "deny"
+
+
+def test_explain__the_circumstances_are_not_those_of_who_asks(ctl):
+    """Asked from 127.0.0.1 in the clear: without an address the guest is in no excluded network, and
+    its connection is protected."""
+    ctl.server.load(policy("p", "b2bCaGrant: block\nb2bCaExcludeNetwork: 127.0.0.0/8")
+                    + policy("q", "b2bCaGrant: tls"))
+    here = ctl.server.conn(builders.ROOTDN, builders.ROOTPW, uri=ctl.server.uri)
+    assert explain(here)["rule"] == f"cn=p,{ACCESS}"
+    assert explain(here, peer="127.0.0.1")["verdict"] == "allow"
+    assert explain(here, peer="127.0.0.1", ssf=0)["rule"] == f"cn=q,{ACCESS}"
+
+
 def test_explain__off_under_another_name(ctl):
     """The same person, disabled as alice, is invited again under another address."""
     ctl.server.load(guest_ldif("eve", subject="alice-at-home"))
