@@ -184,6 +184,10 @@ void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
 	b2b_passage_judge(op, passage);
 	passage->extra = extra;
 	passage->ndn = ndn;
+	/* who is a guest no more may do what members may from its next operation on */
+	if (passage->who != B2B_WHO_GUEST)
+		passage->verdict = denial(B2B_REASON_DISABLED, NULL);
+	passage->who = B2B_WHO_GUEST;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)
