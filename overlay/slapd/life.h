@@ -71,8 +71,7 @@ void b2b_gone_forget(struct b2b_gone *_Atomic *list);
 /* There, and not locked: pwdAccountLockedTime 000001010000Z, nsAccountLock TRUE, b2bAccountEnabled FALSE.
  * The rootdn and names outside of the tenant's database count as there. */
 bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
-/* Is one of the list, or member (member, uniqueMember) of a group of the list, nested up to eight
- * deep. */
+/* Is one of the list, or member of a group of the list (groups.c). */
 bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			 const struct b2b_list *list);
 /* The same, if one group (NULL: none) were empty. */
