@@ -167,7 +167,7 @@ static void look_into(struct collection *c, struct berval *name)
 	b2b_entry_release(c->op, c->tenant, e);
 	if (!dynamic)
 		return;
-	struct b2b_where where = { name, LDAP_SCOPE_BASE, "(objectClass=*)" };
+	struct b2b_where where = { name, LDAP_SCOPE_BASE, "(objectClass=*)", true };
 	c->closure->dynamic = true;
 	collecting = true;
 	if (b2b_inner_search(c->op, c->tenant, &where, put_found, c) != LDAP_SUCCESS)

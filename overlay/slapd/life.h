@@ -37,6 +37,9 @@ struct b2b_where {
 	const struct berval *base_ndn;
 	int scope;
 	const char *filter;
+	/* as clients see entries: what overlays make of them (slapo-dynlist) included; and within op's own
+	 * reading of the database, for an op that is a search under way */
+	bool as_seen;
 };
 int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_where *where,
 		     b2b_inner_found *found, void *ctx);

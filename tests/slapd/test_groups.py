@@ -11,11 +11,7 @@ from lib.hostile import ber
 
 TEAMS = f"ou=teams,{SUFFIX}"
 NAMES = [f"g{i}" for i in range(14)]
-SCHEMA = """
-attributetype ( 1.3.6.1.4.1.99999.1 NAME 'memberURL' SUP labeledURI )
-objectclass ( 1.3.6.1.4.1.99999.2 NAME 'groupOfURLs' SUP top STRUCTURAL MUST cn
-  MAY ( memberURL $ member $ description ) )
-"""
+SCHEMA = "include /etc/ldap/schema/dyngroup.schema\n"
 
 
 def team(name, *members, attr="member"):
@@ -62,16 +58,12 @@ APPS = {  # application: (assignees, guests it finds)
 }
 
 
-def build(make_server, dynlist=True):
+def build(make_server):
     server = make_server(
-        builders.tenant_server, start=False, modules=("dynlist",), global_conf="",
+        builders.tenant_server, start=False, modules=("dynlist",), frontend=SCHEMA, debug="stats,args",
         data=builders.partner_ldif("home") + "".join(app(name, *who) for name, (who, _)
                                                      in APPS.items()),
-        database=("overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n"
-                  if dynlist else ""))
-    conf = server.conf_file.read_text()
-    at = conf.index("database frontend")
-    server.conf_file.write_text(conf[:at] + SCHEMA + conf[at:])
+        database="overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n")
     server.load("".join(builders.guest_ldif(name, lines="b2bUserState: Accepted")
                         for name in NAMES) + teams())
     return server.start()
@@ -154,3 +146,39 @@ def test_transaction_takes_effect_at_once(world):
         assert ("g9" in found(world, "circle")) is commit
         if commit:
             root.modify_s(circle, [(ldap.MOD_DELETE, "member", [guest_dn("g9").encode()])])
+
+
+def test_dynamic_group_in_the_name_of_the_application(world):
+    """A dynamic group that is searched in the name of the very account that asks (dgIdentity), whose
+    view depends on that group: nobody is in it, and the server serves on."""
+    root = world.root()
+    root.modify_s(f"cn=by-url,{TEAMS}", [
+        (ldap.MOD_ADD, "objectClass", [b"dgIdentityAux"]),
+        (ldap.MOD_ADD, "dgIdentity", [service_dn("dynamic").encode()])])
+    assert found(world, "dynamic") == set()
+    root.modify_s(f"cn=by-url,{TEAMS}", [(ldap.MOD_DELETE, "objectClass", [b"dgIdentityAux"]),
+                                         (ldap.MOD_DELETE, "dgIdentity", None)])
+    assert found(world, "dynamic") == APPS["dynamic"][1]
+
+
+def test_big_groups_are_not_quadratic(world):
+    """Two searches over guests read the entries of a group's members once, not once a guest: counted
+    in slapd's log."""
+    root = world.root()
+    names = [f"cn=many{i},{TEAMS}".encode() for i in range(300)]
+    root.modify_s(f"cn=circle2,{TEAMS}", [(ldap.MOD_ADD, "member", names)])
+    mark = world.log_mark()
+    assert found(world, "circle") == APPS["circle"][1]
+    assert found(world, "circle") == APPS["circle"][1]
+    root.modify_s(f"cn=circle2,{TEAMS}", [(ldap.MOD_DELETE, "member", names)])
+    assert world.log(mark).count(f'mdb_entry_get: ndn: "cn=many7,{TEAMS}"') == 1
+
+
+def test_without_dynlist_no_dynamic_groups(world):
+    """Once slapo-dynlist is deleted from the database, at once, a memberURL gives nothing."""
+    assert found(world, "dynamic") == APPS["dynamic"][1]
+    root = world.conn("cn=config", builders.ROOTPW)
+    overlay, = (dn for dn in seen(root, "cn=config", attrs=("1.1",)) if "}dynlist," in dn)
+    root.delete_s(overlay)
+    assert found(world, "dynamic") == set()
+    assert found(world, "outer") == {"g3", "g4"}
