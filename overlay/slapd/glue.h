@@ -326,6 +326,11 @@ struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof);
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
+/* The passage that an operation of a guest would get with this verdict, for who explains: tenant, ndn,
+ * guest and verdict are filled in already. */
+void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
+			 const struct b2b_rule *app, struct b2b_context *context,
+			 struct b2b_passage *passage);
 
 /* view_guest.c: false: the guest whose operation this is sees nothing of it */
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,

@@ -118,12 +118,36 @@ static bool takes_proof(const struct b2b_snapshot *snapshot, const struct b2b_gu
 	       (guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind);
 }
 
+/* What the guest sees by this verdict. */
+static void open_up(Operation *op, struct b2b_passage *passage, const struct b2b_snapshot *snapshot,
+		    struct b2b_context *context)
+{
+	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
+
+	if (rule) {
+		passage->access = rule->u.tenant.guest_access;
+		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
+	}
+	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
+		passage->scopes = permitted_scopes(op, passage, snapshot, context);
+}
+
+void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
+			 const struct b2b_rule *app, struct b2b_context *context,
+			 struct b2b_passage *passage)
+{
+	passage->extra.oe_key = (void *)&passage_key;
+	passage->who = B2B_WHO_GUEST;
+	passage->app_id = b2b_map_app_id(app);
+	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
+	open_up(op, passage, snapshot, context);
+}
+
 /* Judges by the policy of this moment; proof is NULL for one who acts as the guest. */
 static void judge_policy(Operation *op, const struct b2b_session *session,
 			 const struct b2b_proof *proof, struct b2b_passage *passage)
 {
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(passage->tenant);
-	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
 	struct b2b_context context = b2b_passage_context(op, proof);
 	bool lost;
 	const struct b2b_rule *app = find_app(op, session, snapshot, proof, &lost);
@@ -139,12 +163,7 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
-	if (rule) {
-		passage->access = rule->u.tenant.guest_access;
-		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
-	}
-	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
-		passage->scopes = permitted_scopes(op, passage, snapshot, &context);
+	open_up(op, passage, snapshot, &context);
 	b2b_snapshot_unref(&snapshot);
 }
 
