@@ -1,10 +1,8 @@
 /*
- * explain.c - extended operation .3.5: what policy makes of a guest, an application and circumstances,
- * rule by rule.
- * In: {"guest":<DN>,"application":<id>,"peer":<address>,"ssf":<bits>,"claims":{...},"entry":<DN>},
- * from who may write the tenant entry; all but guest may be absent.
- * Out: {"verdict":"allow"|"deny","reason","rule","until","application","steps":[...],"entry":{...}};
- * nothing is written, counted or remembered.
+ * explain.c - extended operation .3.5: what policy makes of a guest and circumstances, rule by rule.
+ * In: {"guest","application","peer","ssf","claims","entry"}, from who may write the tenant entry.
+ * Out: {"verdict","reason","rule","until","application","steps","entry"}; nothing is written,
+ * counted or remembered.
  */
 #include "explain_parts.h"
 

@@ -1,5 +1,5 @@
-"""The extended operation .3.5: what it says of a guest is what a real operation of that guest meets,
-rule by rule; administrators alone may ask; asking leaves no trace."""
+"""The extended operation .3.5: what it says of a guest is what a real operation of that guest
+meets, rule by rule; administrators alone may ask; asking leaves no trace."""
 
 import json
 import ldap
