@@ -366,6 +366,10 @@ int b2b_control_register(void);
 bool b2b_control_is_here(Operation *op);
 /* SLAP_CB_CONTINUE: the bind goes on, under a name where nothing stands if policy denies. */
 int b2b_control_bind(Operation *op, SlapReply *rs);
+/* What we send along when we ask a home server: that it is us, and for which application (NULL:
+ * "directory").  In op's memory; empty where our tenant entry has no b2bTenantId. */
+struct b2b_str b2b_control_value(Operation *op, const struct b2b_snapshot *snapshot,
+				 const struct b2b_rule *app);
 
 /* access.c */
 /* Requests, notices and reviews are about persons: neither guests nor applications find them. */

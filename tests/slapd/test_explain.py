@@ -152,7 +152,7 @@ def test_explain__a_guest_of_another_proof(ctl):
 
 
 def test_explain__the_circumstances_are_not_those_of_who_asks(ctl):
-    """Asked from 127.0.0.1 in the clear: without an address the guest is in no excluded network, and
+    """Asked from 127.0.0.1 in the clear: without an address the guest is in no excluded network and
     its connection is protected."""
     ctl.server.load(policy("p", "b2bCaGrant: block\nb2bCaExcludeNetwork: 127.0.0.0/8")
                     + policy("q", "b2bCaGrant: tls"))
