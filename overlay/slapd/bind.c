@@ -103,7 +103,7 @@ static int bind_by_passcode(Operation *op, SlapReply *rs, struct b2b_admission *
 static int bind_by_password(Operation *op, SlapReply *rs, struct b2b_admission *bind,
 			    const struct slap_overinfo *oi)
 {
-	if (!b2b_admission_read(op, bind))
+	if (b2b_direct_tenant(&bind->ndn) || !b2b_admission_read(op, bind))
 		return fail(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
 	return b2b_prove_by_passcode(bind) ? bind_by_passcode(op, rs, bind)
 					   : bind_at_home(op, rs, bind, oi);
@@ -118,7 +118,9 @@ static int bind_by_token(Operation *op, SlapReply *rs, struct b2b_tenant *tenant
 
 	rs->sr_err = LDAP_INVALID_CREDENTIALS;
 	if (token && token->right && token->tenant == tenant)
-		rs->sr_err = b2b_admission_by_token(op, token, &op->o_req_ndn, text);
+		rs->sr_err = b2b_direct_tenant(&op->o_req_ndn)
+				     ? b2b_direct_admit(op, token, &op->o_req_ndn, text)
+				     : b2b_admission_by_token(op, token, &op->o_req_ndn, text);
 	return rs->sr_err ? fail(op, rs, rs->sr_err, text) : LDAP_SUCCESS;
 }
 

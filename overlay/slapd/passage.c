@@ -38,13 +38,25 @@ static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b
 	return found;
 }
 
+static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
+{
+	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
+}
+
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 				      const struct b2b_snapshot *snapshot,
 				      const struct b2b_guest *guest, const struct b2b_rule *app,
 				      struct b2b_context *context)
 {
+	struct b2b_verdict verdict;
+	const char *rule;
+
 	context->assigned = is_assigned(op, tenant, app, guest->dn);
-	return b2b_decide(snapshot, guest, app, context);
+	verdict = b2b_decide(snapshot, guest, app, context);
+	if (verdict.effect == B2B_ALLOW && context->scope == B2B_DIRECT_IN &&
+	    !b2b_direct_may_leave(op, tenant, snapshot, guest, app, &rule))
+		return denial(B2B_REASON_DIRECT_CONNECT, rule);
+	return verdict;
 }
 
 struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof)
@@ -53,11 +65,27 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 
 	if (!proof)
 		return context;
+	if (proof->direct)
+		context.scope = B2B_DIRECT_IN;
 	context.sign_in = proof->sign_in;
 	context.home_groups = proof->groups;
 	context.home_group_count = proof->group_count;
 	context.home_groups_known = proof->groups_known;
 	return context;
+}
+
+/* Whether an application's scope is shown: one that has any, and that the guest may use.  Who has no
+ * entry sees that of the application it came in by. */
+static bool shows_scope(Operation *op, const struct b2b_passage *passage,
+			const struct b2b_snapshot *snapshot, const struct b2b_rule *app,
+			struct b2b_context *context)
+{
+	if (!app->u.app.scope_count)
+		return false;
+	if (passage->direct)
+		return passage->app_dn && !strcmp(app->dn, passage->app_dn);
+	return b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app, context)
+		       .effect == B2B_ALLOW;
 }
 
 /* The subtrees a limited guest may see: scopes of the applications that it may use. */
@@ -73,9 +101,7 @@ static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passag
 		total += app->u.app.scope_count;
 	scopes = op->o_tmpcalloc(total + 1, sizeof(*scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!app->u.app.scope_count ||
-		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app, context)
-				    .effect != B2B_ALLOW)
+		if (!shows_scope(op, passage, snapshot, app, context))
 			continue;
 		for (size_t j = 0; j < app->u.app.scope_count; j++)
 			ber_str2bv(b2b_map_copy(op, app->u.app.scopes[j]), 0, 0, &scopes[n++]);
@@ -83,12 +109,8 @@ static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passag
 	return scopes;
 }
 
-static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
-{
-	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
-}
-
-/* The application that the token was for, else what the connection tells. */
+/* The application that the token was for, else what the connection tells; who has no entry is let in
+ * to what its token names, and to nothing else. */
 static const struct b2b_rule *find_app(Operation *op, const struct b2b_session *session,
 				       const struct b2b_snapshot *snapshot,
 				       const struct b2b_proof *proof, bool *lost_r)
@@ -97,6 +119,8 @@ static const struct b2b_rule *find_app(Operation *op, const struct b2b_session *
 	const struct b2b_rule *app;
 
 	*lost_r = false;
+	if (proof && proof->direct && BER_BVISNULL(&proof->app_dn))
+		return NULL;
 	if (!proof || BER_BVISNULL(&proof->app_dn))
 		return b2b_snapshot_app(snapshot, &door);
 	app = b2b_snapshot_rule(snapshot, proof->app_dn.bv_val);
@@ -116,6 +140,20 @@ static bool takes_proof(const struct b2b_snapshot *snapshot, const struct b2b_gu
 		return false;
 	return (partner->u.partner.idp_mask & (unsigned)proof->kind) &&
 	       (guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind);
+}
+
+/* How much one without an entry sees: what is its application's, up to that one's label (the lowest,
+ * where it names none), as long as its token lives. */
+static void narrow(Operation *op, struct b2b_passage *passage, const struct b2b_rule *app,
+		   const struct b2b_proof *proof)
+{
+	time_t end = proof->stranger.expires + B2B_TOKEN_LEEWAY_SECS;
+
+	passage->access = B2B_SEES_LIMITED;
+	if (app && app->u.app.max_label)
+		passage->guest.clearance = b2b_str_of(b2b_map_copy(op, app->u.app.max_label));
+	if (!passage->verdict.until || passage->verdict.until > end)
+		passage->verdict.until = end;
 }
 
 /* Judges by the policy of this moment; proof is NULL for one who acts as the guest. */
@@ -143,6 +181,8 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 		passage->access = rule->u.tenant.guest_access;
 		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
 	}
+	if (passage->direct)
+		narrow(op, passage, app, proof);
 	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
 		passage->scopes = permitted_scopes(op, passage, snapshot, &context);
 	b2b_snapshot_unref(&snapshot);
@@ -158,6 +198,11 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	passage->app_id = b2b_map_app_id(NULL);
 	passage->verdict = denial(B2B_REASON_DISABLED, NULL);
 	passage->tenant = tenant;
+	if (b2b_direct_tenant(&op->o_ndn)) {
+		if (b2b_direct_recognise(op, passage, &proof))
+			judge_policy(op, session, &proof, passage);
+		return;
+	}
 	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_ndn) : NULL;
 	if (!e)
 		return; /* it was deleted, or its tenant was */

@@ -10,7 +10,7 @@
  * program that searches from the suffix would find nothing; the entry itself stays hidden. */
 static bool is_way_to(const struct b2b_passage *p, const struct berval *ndn)
 {
-	if (dnIsSuffix(&p->ndn, ndn))
+	if (!p->direct && dnIsSuffix(&p->ndn, ndn))
 		return true;
 	for (const struct berval *scope = p->scopes; scope && !BER_BVISNULL(scope); scope++) {
 		if (dnIsSuffix(scope, ndn))
@@ -55,12 +55,12 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
-	if (dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
+	if (!p->direct && dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
 	    b2b_review_is_own(&p->ndn, e, desc, access))
 		return true;
 	if (ACL_LEVEL(access) > ACL_READ)
 		return false;
-	if (dn_match(&e->e_nname, &p->ndn))
+	if (!p->direct && dn_match(&e->e_nname, &p->ndn))
 		return true;
 	if (b2b_access_is_private(e))
 		return false;
