@@ -93,9 +93,7 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 		return 0;
 	/* no password of ours and no SASL mapping makes anybody a guest */
 	if (op->o_tag == LDAP_REQ_BIND || op->o_is_auth_check)
-		return b2b_tenants && (b2b_map_is_guest(e) || b2b_direct_tenant(&e->e_nname))
-			       ? 0
-			       : SLAP_CB_CONTINUE;
+		return b2b_tenants && b2b_map_is_guest(e) ? 0 : SLAP_CB_CONTINUE;
 	p = b2b_passage_find(op);
 	if (!p) {
 		if (be_isroot(op))

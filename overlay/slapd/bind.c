@@ -103,7 +103,7 @@ static int bind_by_passcode(Operation *op, SlapReply *rs, struct b2b_admission *
 static int bind_by_password(Operation *op, SlapReply *rs, struct b2b_admission *bind,
 			    const struct slap_overinfo *oi)
 {
-	if (b2b_direct_tenant(&bind->ndn) || !b2b_admission_read(op, bind))
+	if (!b2b_admission_read(op, bind))
 		return fail(op, rs, LDAP_INVALID_CREDENTIALS, NULL);
 	return b2b_prove_by_passcode(bind) ? bind_by_passcode(op, rs, bind)
 					   : bind_at_home(op, rs, bind, oi);

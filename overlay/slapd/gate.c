@@ -276,8 +276,7 @@ static bool is_guest_by_sasl(Operation *op)
 	    b2b_session_is_proving(op))
 		return false;
 	tenant = b2b_tenant_of(&op->orb_edn);
-	return b2b_direct_tenant(&op->orb_edn) ||
-	       (tenant && b2b_session_is_guest(op, tenant, &op->orb_edn));
+	return tenant && b2b_session_is_guest(op, tenant, &op->orb_edn);
 }
 
 static int bind_response(Operation *op, SlapReply *rs)

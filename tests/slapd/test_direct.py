@@ -7,14 +7,14 @@ import ldap
 import pytest
 
 from lib import builders as b, sasl, ways
-from lib.direct_world import (DIRECT, GENERAL, PUBLIC, SECOND, WIKI, build, found, name, parts)
+from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, PUBLIC, REPLACE, SECOND, WIKI, app, build, changed,
+                              enter, found, name, parts)
 from lib.eyes import BASE, code, seen
 from lib.gate_world import PAYROLL, PROJECTS
 from lib.slapd import poll
 from lib.tokens import Signer
 from lib.ways import Answer, is_in, is_out
 
-DENIED = "b2b: direct-connect"
 ODD = ("ann", "Doe, Ann", "a+b2bTenantId=other", 'q"u\\o;t<e>=', "#1", "two words", "ÄÖ ß 名前 🙂",
        "auth0|5f7c8ec7c33c6c004bbafe82", "a/b@c.example", "dn:x,*)(uid=*", "x" * 1024)
 UNLIKE = (" ann", "ann ", "two  words", "e\u0301", "\ufb01")
@@ -33,37 +33,6 @@ def server(world):
 @pytest.fixture(scope="module")
 def signer(world):
     return world[1]
-
-
-def enter(server, token):
-    connection = server.open()
-    connection.simple_bind_s("", token)
-    return connection
-
-
-class changed:
-    """A change of an entry for as long as a block runs."""
-
-    def __init__(self, server, dn, *mods):
-        self.server, self.dn, self.mods = server, dn, mods
-
-    def __enter__(self):
-        root = self.server.root()
-        self.before = root.search_s(self.dn, BASE)[0][1]
-        root.modify_s(self.dn, [(op, attr, [v.encode() for v in values] or None)
-                                for op, attr, *values in self.mods])
-
-    def __exit__(self, *_):
-        self.server.root().modify_s(self.dn, [(ldap.MOD_REPLACE, attr, self.before.get(attr))
-                                              for _, attr, *_ in self.mods])
-
-
-HOME = b.partner_dn("home")
-REPLACE = ldap.MOD_REPLACE
-
-
-def app(cn):
-    return f"cn={cn},cn=applications,{b.BASE}"
 
 
 # --- names ---
@@ -344,6 +313,11 @@ def test_direct__home_here(server, world):
     out(b"allowed", uuid["sue"].encode(), b"wiki")
     assert code(me.search_s, PROJECTS, BASE) == 53
     out(b"allowed", b"AllUsers", b"AllApplications")
+    assert code(me.search_s, PROJECTS, BASE) == 0
+    root.modify_s(f"uid=sam,{people}", [(ldap.MOD_ADD, "objectClass", b"extensibleObject"),
+                                        (ldap.MOD_ADD, "b2bAccountEnabled", b"FALSE")])
+    assert code(me.search_s, PROJECTS, BASE) == 53
+    root.modify_s(f"uid=sam,{people}", [(REPLACE, "b2bAccountEnabled", b"TRUE")])
     assert code(me.search_s, PROJECTS, BASE) == 0
     root.delete_s(f"uid=sam,{people}")
     assert code(me.search_s, PROJECTS, BASE) == 53

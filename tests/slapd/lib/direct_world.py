@@ -1,17 +1,24 @@
 """A tenant that partners connect to directly: applications with scopes, labels, a home that is a
 tenant of the same server, and names below cn=direct where something stands after all."""
 
+import ldap
 import ldap.dn
 
 from . import builders as b
-from .eyes import seen
+from .eyes import BASE, seen
 from .gate_world import LABELS, PROJECTS, PAYROLL, entry, labelled
 from .tokens import Signer
 
 DIRECT = f"cn=direct,{b.BASE}"
 SECOND = "dc=second,dc=example"
+REVIEW = f"cn=odd,cn=reviews,{b.BASE}"
+NESTED = f"ou=nested,{DIRECT}"
+NED = f"uid=ned,{NESTED}"
 STRAY, STRAY_GUEST = f"cn=stray,{DIRECT}", f"cn=pass,{DIRECT}"
 WIKI, PAY = "urn:wiki", "urn:pay"
+HOME = b.partner_dn("home")
+DENIED = "b2b: direct-connect"
+REPLACE = ldap.MOD_REPLACE
 OPEN = ("b2bDirectInUsersAccess: allowed\nb2bDirectInUsersTarget: AllUsers\n"
         "b2bDirectInAppsAccess: allowed\nb2bDirectInAppsTarget: wiki\n"
         "b2bDirectInAppsTarget: vault\nb2bDirectInAppsTarget: bare\n"
@@ -36,6 +43,10 @@ access to * by * read
 PUBLIC = {PROJECTS, f"cn=atlas,{PROJECTS}", f"cn=all,{PROJECTS}", f"cn=one,{PROJECTS}",
           f"cn=some,{PROJECTS}", f"uid=inner,{PROJECTS}"}
 GENERAL = PUBLIC | {f"cn=general,{PROJECTS}"}
+
+
+def app(cn):
+    return f"cn={cn},cn=applications,{b.BASE}"
 
 
 def name(subject, tenant="home"):
@@ -74,6 +85,15 @@ def _stray():
         .replace("cn: Pass (guest)", "cn: pass")))
 
 
+def _review():
+    """An item of a review that names one without an entry as its guest and its reviewer."""
+    return "".join((
+        f"dn: cn=reviews,{b.BASE}\nobjectClass: b2bContainer\ncn: reviews\n\n",
+        f"dn: {REVIEW}\nobjectClass: b2bReviewDefinition\ncn: odd\nb2bReviewBy: self\nb2bReviewStart: 20990101000000Z\n\n",
+        f"dn: cn=i,{REVIEW}\nobjectClass: b2bReviewItem\ncn: i\nb2bReviewGuest: {name('ann')}\n"
+        f"b2bReviewer: {name('ann')}\nb2bReviewItemState: open\n\n"))
+
+
 def build(make_server, make_dir):
     signer = Signer(audience="ours-directory")
     second = Signer("https://second.example", audience="ours-directory")
@@ -83,13 +103,20 @@ def build(make_server, make_dir):
         f"authz-regexp gidNumber=[^,]*,cn=peercred,cn=external,cn=auth {name('mapped')}\n",
         databases=b.database_conf(SECOND, directory=make_dir("second"),
                                   lines="overlay b2b\nb2b-sweep-interval 3600\n"))
+    # a database below another must come before it
+    conf = server.conf_file.read_text()
+    at = conf.index(f"database mdb\nsuffix {b.SUFFIX}\n")
+    server.conf_file.write_text(conf[:at] + b.database_conf(
+        NESTED, directory=make_dir("nested")) + conf[at:])
+    server.tool("slapadd", "-q", "-b", NESTED, input=entry(NESTED, "organizationalUnit")
+                + b.people_ldif(("ned",), NESTED))
     server.tool("slapadd", "-q", "-b", SECOND, input=b.tree_ldif(SECOND, ("people",))
                 + b.people_ldif(("sam", "sue"), f"ou=people,{SECOND}")
                 + f"dn: cn=b2b,{SECOND}\nobjectClass: b2bTenant\ncn: b2b\nb2bTenantId: second\n\n"
                 f"dn: cn=partners,cn=b2b,{SECOND}\nobjectClass: b2bContainer\ncn: partners\n\n"
                 f"dn: b2bTenantId=ours,cn=partners,cn=b2b,{SECOND}\nobjectClass: b2bPartner\n"
                 "b2bTenantId: ours\n\n")
-    server.load(_stray())
+    server.load(_stray() + _review())
     server.start()
     server.load(b.partner_ldif("home", lines=signer.partner_lines(OPEN))
                 + b.partner_ldif("second", lines=second.partner_lines(OPEN))
@@ -105,3 +132,26 @@ def found(connection, base=b.SUFFIX, **options):
         return set(seen(connection, base, attrs=("1.1",), **options))
     except ldap.NO_SUCH_OBJECT:
         return set()
+
+
+def enter(server, token):
+    connection = server.open()
+    connection.simple_bind_s("", token)
+    return connection
+
+
+class changed:
+    """A change of an entry for as long as a block runs."""
+
+    def __init__(self, server, dn, *mods):
+        self.server, self.dn, self.mods = server, dn, mods
+
+    def __enter__(self):
+        root = self.server.root()
+        self.before = root.search_s(self.dn, BASE)[0][1]
+        root.modify_s(self.dn, [(op, attr, [v.encode() for v in values] or None)
+                                for op, attr, *values in self.mods])
+
+    def __exit__(self, *_):
+        self.server.root().modify_s(self.dn, [(ldap.MOD_REPLACE, attr, self.before.get(attr))
+                                              for _, attr, *_ in self.mods])
