@@ -131,8 +131,9 @@ static bool is_redemption(Operation *op)
 	return op->o_tag == LDAP_REQ_EXTENDED && bvmatch(&op->ore_reqoid, &redeem);
 }
 
-/* What a guest may do; of writing only the answer to its own review is among a guest's rights. */
-static bool is_guest_operation(Operation *op)
+/* What a guest may do; of writing only the answer to its own review is among a guest's rights, and of
+ * one without an entry not even that. */
+static bool is_guest_operation(Operation *op, bool direct)
 {
 	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
 	static const struct berval cancel = BER_BVC(LDAP_EXOP_CANCEL);
@@ -146,10 +147,11 @@ static bool is_guest_operation(Operation *op)
 	case LDAP_REQ_COMPARE:
 		return true;
 	case LDAP_REQ_MODIFY:
-		return b2b_review_may_answer(op);
+		return !direct && b2b_review_may_answer(op);
 	case LDAP_REQ_EXTENDED:
 		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
-		       bvmatch(&op->ore_reqoid, &starttls) || bvmatch(&op->ore_reqoid, &totp);
+		       bvmatch(&op->ore_reqoid, &starttls) ||
+		       (bvmatch(&op->ore_reqoid, &totp) && !direct);
 	default:
 		return false;
 	}
@@ -273,7 +275,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
 			return refuse_verdict(op, rs, passage);
-		if (!is_guest_operation(op))
+		if (!is_guest_operation(op, passage->direct))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this operation");
 		if (has_other_control(op))
