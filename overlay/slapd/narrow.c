@@ -22,8 +22,9 @@ struct part {
 struct narrowing {
 	Operation *op;
 	struct b2b_passage *passage;
-	struct berval dn, ndn; /* the base asked for */
-	int scope;             /* likewise */
+	struct b2b_tenant *tenant; /* the passage's, as long as its policy is what it was */
+	struct berval ndn;         /* the base asked for */
+	int scope;                 /* likewise */
 	struct part parts[MAX_PARTS];
 	size_t count;
 	bool differs; /* the parts would not give what the whole gives */
@@ -118,7 +119,7 @@ static int may_start(struct narrowing *n, struct berval *ndn)
 	Operation *op = n->op;
 	BackendDB *saved = op->o_bd;
 	Entry *e;
-	int rc = b2b_entry_read(op, n->passage->tenant, ndn, &e);
+	int rc = b2b_entry_read(op, n->tenant, ndn, &e);
 
 	if (rc == LDAP_NO_SUCH_OBJECT)
 		return 0;
@@ -126,16 +127,16 @@ static int may_start(struct narrowing *n, struct berval *ndn)
 		return -1;
 	bool may = !is_entry_referral(e) && !is_entry_alias(e) && !is_entry_subentry(e) &&
 		   !is_entry_glue(e);
-	op->o_bd = n->passage->tenant->be;
+	op->o_bd = n->tenant->be;
 	may = may && access_allowed(op, e, slap_schema.si_ad_entry, NULL, ACL_SEARCH, NULL);
 	op->o_bd = saved;
-	b2b_entry_release(op, n->passage->tenant, e);
+	b2b_entry_release(op, n->tenant, e);
 	return may ? 1 : -1;
 }
 
 static void add_part(struct narrowing *n, struct berval *ndn, int scope)
 {
-	if (n->differs || b2b_tenant_of(ndn) != n->passage->tenant)
+	if (n->differs || b2b_tenant_of(ndn) != n->tenant)
 		return; /* of another database nothing is visible */
 	int start = may_start(n, ndn);
 	if (start == 0)
@@ -149,12 +150,12 @@ static void add_part(struct narrowing *n, struct berval *ndn, int scope)
 /* Whether a scope before or around this one has it already. */
 static bool is_covered(const struct b2b_passage *p, size_t which)
 {
-	const struct berval *ndn = &p->scopes[which];
+	const struct berval *ndn = &p->scopes[which].ndn;
 
-	for (size_t i = 0; !BER_BVISNULL(&p->scopes[i]); i++) {
-		bool same = dn_match(&p->scopes[i], ndn);
+	for (size_t i = 0; i < p->scope_count; i++) {
+		bool same = dn_match(&p->scopes[i].ndn, ndn);
 
-		if (i != which && dnIsSuffix(ndn, &p->scopes[i]) && (!same || i < which))
+		if (i != which && dnIsSuffix(ndn, &p->scopes[i].ndn) && (!same || i < which))
 			return true;
 	}
 	return false;
@@ -162,8 +163,8 @@ static bool is_covered(const struct b2b_passage *p, size_t which)
 
 static bool is_below_scope(const struct b2b_passage *p, const struct berval *ndn)
 {
-	for (size_t i = 0; p->scopes && !BER_BVISNULL(&p->scopes[i]); i++) {
-		if (dnIsSuffix(ndn, &p->scopes[i]))
+	for (size_t i = 0; i < p->scope_count; i++) {
+		if (dnIsSuffix(ndn, &p->scopes[i].ndn))
 			return true;
 	}
 	return false;
@@ -174,13 +175,13 @@ static void add_scopes(struct narrowing *n)
 	const struct b2b_passage *p = n->passage;
 	bool deep = n->scope != LDAP_SCOPE_ONELEVEL;
 
-	for (size_t i = 0; p->scopes && !BER_BVISNULL(&p->scopes[i]); i++) {
-		if (i > 4 * MAX_PARTS) {
-			n->differs = true; /* each is compared with each */
-			return;
-		}
-		if (is_in_scope(n, &p->scopes[i]) && !is_covered(p, i))
-			add_part(n, &p->scopes[i], deep ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_BASE);
+	if (p->scope_count > 4 * MAX_PARTS)
+		n->differs = true; /* each is compared with each */
+	for (size_t i = 0; i < p->scope_count && !n->differs; i++) {
+		struct berval ndn = p->scopes[i].ndn;
+
+		if (is_in_scope(n, &ndn) && !is_covered(p, i))
+			add_part(n, &ndn, deep ? LDAP_SCOPE_SUBTREE : LDAP_SCOPE_BASE);
 	}
 }
 
@@ -214,7 +215,7 @@ static void add_items(struct narrowing *n)
 	const char *own;
 	char *filter;
 
-	build_new_dn(&reviews, &n->passage->tenant->nbase, &rdn, op->o_tmpmemctx);
+	build_new_dn(&reviews, &n->tenant->nbase, &rdn, op->o_tmpmemctx);
 	if (n->scope == LDAP_SCOPE_ONELEVEL || !is_in_scope(n, &reviews))
 		return;
 	struct items *items = op->o_tmpcalloc(1, sizeof(*items), op->o_tmpmemctx);
@@ -222,7 +223,7 @@ static void add_items(struct narrowing *n)
 	own = b2b_inner_escape(op, &n->passage->ndn);
 	filter = op->o_tmpalloc(strlen(own) + 20, op->o_tmpmemctx);
 	snprintf(filter, strlen(own) + 20, "(b2bReviewGuest=%s)", own);
-	int rc = b2b_inner_search(op, n->passage->tenant,
+	int rc = b2b_inner_search(op, n->tenant,
 				  &(struct b2b_where){ &reviews, LDAP_SCOPE_SUBTREE, filter },
 				  take_item, items);
 	if (rc != LDAP_SUCCESS && rc != LDAP_NO_SUCH_OBJECT)
@@ -327,7 +328,7 @@ static int run(struct narrowing *n, SlapReply *rs)
 static bool is_divisible(Operation *op, const struct b2b_passage *p, const struct berval *ndn)
 {
 	return op->ors_scope != LDAP_SCOPE_BASE && p->verdict.effect == B2B_ALLOW && p->tenant &&
-	       p->tenant->open && p->access != B2B_SEES_MEMBER &&
+	       p->tenant->open && (p->access != B2B_SEES_MEMBER || p->direct) &&
 	       !dn_match(ndn, &p->ndn) && /* nothing stands below a guest */
 	       /* a page ends where the next one finds its place again */
 	       get_pagedresults(op) <= SLAP_CONTROL_IGNORED &&
@@ -346,9 +347,11 @@ int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage)
 	passage->guessed = is_selective(op->ors_filter);
 	if (passage->guessed)
 		return SLAP_CB_CONTINUE;
+	uint64_t published = passage->published;
 	struct narrowing *n = op->o_tmpcalloc(1, sizeof(*n), op->o_tmpmemctx);
 	n->op = op;
 	n->passage = passage;
+	n->tenant = passage->tenant;
 	n->ndn = base;
 	n->scope = op->ors_scope;
 	/* where a search may not start it ends at once, by itself */
@@ -358,7 +361,8 @@ int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage)
 		add_part(n, &passage->ndn, LDAP_SCOPE_BASE);
 	add_scopes(n);
 	add_items(n);
-	if (n->differs)
+	/* checks of access judge anew where policy was published meanwhile */
+	if (n->differs || passage->published != published)
 		return SLAP_CB_CONTINUE;
 	if (n->count == 0) /* the base is hidden, and slapd says the rest */
 		n->parts[n->count++] = (struct part){ base, LDAP_SCOPE_BASE };

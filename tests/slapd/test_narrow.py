@@ -79,7 +79,8 @@ class Maker:
         dn, label = f"cn=n{number},{parent}", self.random.choice(("Public", "General", "Odd"))
         kind = self.random.choice("ou ou person person labelled group alias referral".split())
         if kind == "person":
-            return dn, entry(dn, "inetOrgPerson", f"sn: x\nuid: u{number}\ndescription: a{number}")
+            return dn, entry(dn, "inetOrgPerson b2bLabelled",
+                             f"sn: x\nuid: u{number}\ndescription: a{number}\nb2bLabel: {label}")
         if kind == "labelled":
             return dn, entry(dn, "applicationProcess b2bLabelled", f"b2bLabel: {label}")
         if kind == "group":
@@ -114,7 +115,9 @@ class Maker:
 
     def apps(self):
         return "".join(b.app_ldif(f"app{n}", "\n".join(
-            f"b2bAppScope: {dn}" for dn in {self.scope() for _ in range(self.random.randint(1, 4))}))
+            [f"b2bAppScope: {dn}" for dn in
+             sorted({self.scope() for _ in range(self.random.randint(1, 4))})]
+            + self.random.choice(([], ["b2bAppMaxLabel: Public"], ["b2bAppMaxLabel: General"]))))
             for n in range(3))
 
     def access(self):
@@ -173,6 +176,8 @@ def settle(server, maker):
     for app in server.root().search_s(f"cn=applications,{BASE}", ONE, "(objectClass=*)", ["1.1"]):
         server.root().delete_s(app[0])
     server.load(maker.apps())
+    server.modify(f"dn: {BASE}\nchangetype: modify\nreplace: b2bAttributeLabel\n"
+                  + maker.random.choice(("", "b2bAttributeLabel: description=General\n")) + "\n")
     assert c.put(server, main_database(server), "olcAccess",
                  *(f"{{{n}}}{rule}" for n, rule in enumerate(maker.access()))) == (0, "")
     set_level(server, maker.random.choice(("limited", "limited", "limited", "restricted")))
