@@ -53,7 +53,7 @@ struct b2b_tenant {
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
-	_Atomic uint64_t published; /* how many snapshots were, this one among them */
+	_Atomic uint64_t published;           /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
 	struct b2b_groups *groups; /* never NULL */
@@ -351,6 +351,10 @@ struct b2b_passage {
 	struct b2b_view_labels labels;
 	struct b2b_view_type *types;
 	size_t type_count;
+	/* how a search goes (narrow.c): */
+	bool narrowed;   /* in parts: neither base nor scope of the operation are the client's */
+	bool guessed;    /* as a whole, because its filter looked selective */
+	unsigned hidden; /* checks that this guest did not pass so far */
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
  * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
@@ -400,7 +404,13 @@ bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access);
 
-/* view_service.c: the same of a service account */
+/* narrow.c: answers a guest's search from what the guest may see alone, with the same answer; or
+ * SLAP_CB_CONTINUE where that would be no gain, or not the same. */
+int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage);
+/* At the end of a guest's search: whether the guess about its filter was right. */
+void b2b_narrow_learn(Operation *op);
+
+/* view_service.c: false: the service account whose operation this is sees nothing of it */
 bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		      struct berval *val, slap_access_t access, AccessControlState *state);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */

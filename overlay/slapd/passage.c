@@ -205,10 +205,12 @@ void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
 {
 	OpExtra extra = passage->extra;
 	struct berval ndn = passage->ndn;
+	bool narrowed = passage->narrowed;
 
 	b2b_passage_judge(op, passage);
 	passage->extra = extra;
 	passage->ndn = ndn;
+	passage->narrowed = narrowed;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)

@@ -147,7 +147,8 @@ static bool is_of_class(Entry *e, const char *name)
 static bool is_named(Operation *op, const struct b2b_passage *p, Entry *e)
 {
 	return p->access == B2B_SEES_LIMITED && !p->direct && op->o_tag == LDAP_REQ_SEARCH &&
-	       op->ors_scope == LDAP_SCOPE_BASE && dn_match(&op->o_req_ndn, &e->e_nname) &&
+	       op->ors_scope == LDAP_SCOPE_BASE && !p->narrowed &&
+	       dn_match(&op->o_req_ndn, &e->e_nname) &&
 	       (is_of_class(e, "person") || is_of_class(e, "account"));
 }
 
