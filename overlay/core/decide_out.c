@@ -66,6 +66,7 @@ struct b2b_verdict b2b_decide_out(const struct b2b_snapshot *snapshot, struct b2
 		return verdict;
 	if (member->subject.len == 0) {
 		verdict.reason = nobody_reason(scope);
+		verdict.rule = NULL;
 		return verdict;
 	}
 	finding = b2b_decide_settings(&matter, &verdict.half_set);

@@ -153,8 +153,28 @@ int b2b_control_bind(Operation *op, SlapReply *rs)
 	return simple && divert(op) ? SLAP_CB_CONTINUE : refuse(op, rs);
 }
 
+struct b2b_str b2b_control_value(Operation *op, const struct b2b_snapshot *snapshot,
+				 const struct b2b_rule *app)
+{
+	const struct b2b_rule *tenant = b2b_snapshot_tenant(snapshot);
+	struct b2b_str value = { NULL, 0 };
+	json_t *out;
+	char *text;
+
+	if (!tenant || tenant->invalid || !tenant->u.tenant.tenant_id)
+		return value;
+	out = json_pack("{s:s, s:s*}", "tenant", tenant->u.tenant.tenant_id, "application",
+			app ? app->u.app.id : NULL);
+	text = out ? json_dumps(out, JSON_COMPACT) : NULL;
+	if (text)
+		value = b2b_map_copy_str(op, b2b_str_of(text));
+	free(text);
+	json_decref(out);
+	return value;
+}
+
 int b2b_control_register(void)
 {
-	return register_supported_control(B2B_OID ".4.1", SLAP_CTRL_GLOBAL | SLAP_CTRL_BIND, NULL,
+	return register_supported_control(B2B_HOME_CONTROL, SLAP_CTRL_GLOBAL | SLAP_CTRL_BIND, NULL,
 					  parse, &control_id);
 }

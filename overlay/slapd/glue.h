@@ -2,7 +2,8 @@
  * glue.h - what the hooks share: tenants, sessions, passages, the translator.
  * In: slapd's structures (slap.h).  Out: included by all of overlay/slapd, by nobody else.
  *
- * Lock order: tenant->policy_mutex, then tenant->snapshot_mutex; a session stripe is held alone.
+ * Lock order: tenant->policy_mutex, then tenant->snapshot_mutex; a session stripe and the
+ * mutex of groups.c are held alone.
  * policy_mutex alone is held across calls into slapd, and those only read.  The list of tenants
  * and all configuration change with the pool paused only.
  */
@@ -52,8 +53,10 @@ struct b2b_tenant {
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
+	_Atomic uint64_t published;           /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
+	struct b2b_groups *groups; /* never NULL */
 	struct b2b_replay *replay; /* tokens of partners with b2bTokenOnce that were used */
 	struct re_s *task;
 	_Atomic bool woken;    /* the task runs once more as soon as it has ended */
@@ -308,22 +311,46 @@ bool b2b_session_is_service(const struct berval *ndn);
 /* Whether ndn is a guest (or cannot be looked up), remembering members so that their next bind needs no look-up. */
 bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 
+/* A subtree that a guest sees, and the highest rank of a label there. */
+struct b2b_view_scope {
+	struct berval ndn;
+	uint32_t bound;
+};
+
+/* An attribute type that has a label. */
+struct b2b_view_type {
+	AttributeType *type;
+	uint32_t rank;
+};
+
+/* The labels of a tenant, lowest first. */
+struct b2b_view_labels {
+	struct b2b_str *names;
+	size_t count; /* 0: labels say nothing */
+	uint32_t unlabelled;
+};
+
 /* passage.c: what is known of the operation under way */
 struct b2b_passage {
 	OpExtra extra;
 	struct berval ndn; /* whom this is about */
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
-	bool direct;  /* a guest without an entry: it sees the scope of its application alone */
 	/* for guests; all that is pointed to lives in op's memory: */
 	struct b2b_tenant *tenant;
 	struct b2b_guest guest;
 	struct b2b_verdict verdict;
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
+	uint64_t published; /* of the tenant, when the guest was judged */
 	enum b2b_guest_access access;
-	bool unlabelled;       /* the tenant orders no labels, so none hides anything */
-	struct berval *scopes; /* what a limited guest may see besides itself; BVNULL ends */
+	bool direct;                   /* has no entry of its own: it sees scopes alone */
+	uint32_t bound;                /* highest rank of a label outside of scopes */
+	struct b2b_view_scope *scopes; /* what a limited guest sees besides itself */
+	size_t scope_count;
+	struct b2b_view_labels labels;
+	struct b2b_view_type *types;
+	size_t type_count;
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
  * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
@@ -331,6 +358,8 @@ struct b2b_passage *b2b_passage_enter(Operation *op);
 /* NULL unless the operation passed the gate under the name it runs under now: slapd's overlays
  * run operations of one identity with the o_extra of another (syncprov's persist phase). */
 struct b2b_passage *b2b_passage_find(Operation *op);
+/* Judges once more, in place. */
+void b2b_passage_renew(Operation *op, struct b2b_passage *passage);
 /* Decides about a guest of tenant, in circumstances to which it adds whether the guest is assigned;
  * the verdict borrows from snapshot and guest. */
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
@@ -342,7 +371,27 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 
-/* view_guest.c: false: the guest whose operation this is sees nothing of it */
+/* view_guest.c: why a guest sees an entry */
+enum b2b_view {
+	B2B_VIEW_HIDDEN = 0,
+	B2B_VIEW_LABEL,  /* hidden: it would be seen but for its label */
+	B2B_VIEW_OWN,    /* seen: its own */
+	B2B_VIEW_SCOPE,  /* an application's that it may use */
+	B2B_VIEW_MEMBER, /* it sees what members see */
+	B2B_VIEW_NAME,   /* naming attributes alone, by a base search */
+};
+/* Fills in what a passage that allows needs for what follows: level, labels, types and bound, and for a
+ * limited guest the scopes of the applications that it may use; app is that of the verdict. */
+void b2b_view_prepare(Operation *op, struct b2b_passage *passage,
+		      const struct b2b_snapshot *snapshot, const struct b2b_rule *app,
+		      struct b2b_context *context);
+/* *bound_r: highest rank of labels of attributes there. */
+enum b2b_view b2b_view_entry(Operation *op, const struct b2b_passage *p, Entry *e,
+			     uint32_t *bound_r);
+/* Whether a labelled attribute type is hidden under a bound. */
+bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription *desc,
+			 uint32_t bound);
+/* False: the guest whose operation this is sees nothing of it. */
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access);
 
@@ -356,11 +405,28 @@ bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn);
 
-/* groups.c */
+/* groups.c: lists of names and groups.  What a list leads to is kept per tenant until a write may have
+ * changed it: the write hooks call b2b_groups_wrote once a write of any kind, syncrepl's too, has
+ * succeeded; the gate b2b_groups_changed_anywhere after a transaction (whose steps succeed before they
+ * can be read) and after a change of cn=config; b2b_tenant_publish b2b_groups_changed.  The mutex in
+ * struct b2b_groups guards what is kept; nothing is read from the database under it. */
+struct b2b_groups *b2b_groups_new(void);
+void b2b_groups_free(struct b2b_groups **groups);
 /* Whether ndn is among the members (member, uniqueMember) of one of these groups (normalised DNs of the
- * tenant's), nested or dynamic ones too, or is itself one of the names. */
+ * tenant's), nested up to eight deep, or dynamic where the database has slapo-dynlist, or is itself one
+ * of the names.  groups is a list of a published snapshot that the caller holds.  Not clear (an entry
+ * that cannot be read, nested too deep): no, and logged. */
 bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *groups, size_t count,
 		     const struct berval *ndn);
+/* The same of any list, if one group (NULL: none) were empty; nothing is kept. */
+bool b2b_groups_lead_to(Operation *op, struct b2b_tenant *tenant, const struct b2b_list *list,
+			const struct berval *ndn, const struct berval *but);
+void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
+void b2b_groups_changed(struct b2b_tenant *tenant);
+void b2b_groups_changed_anywhere(void);
+/* The name in a normalised value of a name, or of a name with optional bits; borrowed, and not
+ * terminated. */
+struct berval b2b_groups_name(const struct berval *value);
 
 /* out.c: our own members as guests elsewhere */
 /* Whether this member may use an application (empty: "directory") of a partner, by the Out settings of
@@ -376,6 +442,10 @@ int b2b_control_register(void);
 bool b2b_control_is_here(Operation *op);
 /* SLAP_CB_CONTINUE: the bind goes on, under a name where nothing stands if policy denies. */
 int b2b_control_bind(Operation *op, SlapReply *rs);
+/* What we send along when we ask a home server: that it is us, and for which application (NULL:
+ * "directory").  In op's memory; empty where our tenant entry has no b2bTenantId. */
+struct b2b_str b2b_control_value(Operation *op, const struct b2b_snapshot *snapshot,
+				 const struct b2b_rule *app);
 
 /* access.c */
 /* Requests, notices and reviews are about persons: neither guests nor applications find them. */

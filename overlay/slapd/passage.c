@@ -7,35 +7,16 @@
 
 static const char passage_key = 0;
 
-/* Whether a group among the application's assignees has the guest as a member. */
+/* Whether the guest is assigned to the application, by name or by group. */
 static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b2b_rule *app,
 			const char *guest_dn)
 {
-	AttributeDescription *member = NULL;
-	const char *why;
 	struct berval ndn;
-	bool found = false;
 
-	if (!app || !app->u.app.assignment_required ||
-	    slap_str2ad("member", &member, &why) != LDAP_SUCCESS)
+	if (!app || !app->u.app.assignment_required)
 		return false;
 	ber_str2bv(guest_dn, 0, 0, &ndn);
-	for (size_t i = 0; i < app->u.app.assignee_count && !found; i++) {
-		struct berval group;
-		Entry *e;
-		Attribute *a;
-
-		ber_str2bv(app->u.app.assignees[i], 0, 0, &group);
-		if (bvmatch(&group, &ndn) || !(e = b2b_entry_get(op, tenant, &group)))
-			continue;
-		a = attr_find(e->e_attrs, member);
-		found = a && attr_valfind(a,
-					  SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
-						  SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
-					  &ndn, NULL, NULL) == LDAP_SUCCESS;
-		b2b_entry_release(op, tenant, e);
-	}
-	return found;
+	return b2b_groups_have(op, tenant, app->u.app.assignees, app->u.app.assignee_count, &ndn);
 }
 
 static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
@@ -72,41 +53,6 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 	context.home_group_count = proof->group_count;
 	context.home_groups_known = proof->groups_known;
 	return context;
-}
-
-/* Whether an application's scope is shown: one that has any, and that the guest may use.  Who has no
- * entry sees that of the application it came in by. */
-static bool shows_scope(Operation *op, const struct b2b_passage *passage,
-			const struct b2b_snapshot *snapshot, const struct b2b_rule *app,
-			struct b2b_context *context)
-{
-	if (!app->u.app.scope_count)
-		return false;
-	if (passage->direct)
-		return passage->app_dn && !strcmp(app->dn, passage->app_dn);
-	return b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app, context)
-		       .effect == B2B_ALLOW;
-}
-
-/* The subtrees a limited guest may see: scopes of the applications that it may use. */
-static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passage,
-				       const struct b2b_snapshot *snapshot,
-				       struct b2b_context *context)
-{
-	const struct b2b_rule *app;
-	struct berval *scopes;
-	size_t total = 0, n = 0;
-
-	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++)
-		total += app->u.app.scope_count;
-	scopes = op->o_tmpcalloc(total + 1, sizeof(*scopes), op->o_tmpmemctx);
-	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!shows_scope(op, passage, snapshot, app, context))
-			continue;
-		for (size_t j = 0; j < app->u.app.scope_count; j++)
-			ber_str2bv(b2b_map_copy(op, app->u.app.scopes[j]), 0, 0, &scopes[n++]);
-	}
-	return scopes;
 }
 
 /* The application that the token was for, else what the connection tells; who has no entry is let in
@@ -149,7 +95,6 @@ static void narrow(Operation *op, struct b2b_passage *passage, const struct b2b_
 {
 	time_t end = proof->stranger.expires + B2B_TOKEN_LEEWAY_SECS;
 
-	passage->access = B2B_SEES_LIMITED;
 	if (app && app->u.app.max_label)
 		passage->guest.clearance = b2b_str_of(b2b_map_copy(op, app->u.app.max_label));
 	if (!passage->verdict.until || passage->verdict.until > end)
@@ -161,7 +106,6 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 			 const struct b2b_proof *proof, struct b2b_passage *passage)
 {
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(passage->tenant);
-	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
 	struct b2b_context context = b2b_passage_context(op, proof);
 	bool lost;
 	const struct b2b_rule *app = find_app(op, session, snapshot, proof, &lost);
@@ -177,14 +121,10 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
-	if (rule) {
-		passage->access = rule->u.tenant.guest_access;
-		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
-	}
 	if (passage->direct)
 		narrow(op, passage, app, proof);
-	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
-		passage->scopes = permitted_scopes(op, passage, snapshot, &context);
+	if (passage->verdict.effect == B2B_ALLOW)
+		b2b_view_prepare(op, passage, snapshot, app, &context);
 	b2b_snapshot_unref(&snapshot);
 }
 
@@ -198,6 +138,8 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	passage->app_id = b2b_map_app_id(NULL);
 	passage->verdict = denial(B2B_REASON_DISABLED, NULL);
 	passage->tenant = tenant;
+	if (tenant)
+		passage->published = atomic_load(&tenant->published);
 	if (b2b_direct_tenant(&op->o_ndn)) {
 		if (b2b_direct_recognise(op, passage, &proof))
 			judge_policy(op, session, &proof, passage);
@@ -245,6 +187,16 @@ void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)
 		judge_guest(op, &session, passage_r);
 	else
 		passage_r->service = session.service;
+}
+
+void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
+{
+	OpExtra extra = passage->extra;
+	struct berval ndn = passage->ndn;
+
+	b2b_passage_judge(op, passage);
+	passage->extra = extra;
+	passage->ndn = ndn;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)

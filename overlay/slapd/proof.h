@@ -37,6 +37,9 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 /* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
 int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
 		       const struct b2b_verdict *verdict);
+/* Whether the same person is a guest already, and off: it does not come in again by being invited
+ * under another address.  Where it cannot be found out, nobody comes in. */
+bool b2b_admission_is_off(Operation *op, const struct b2b_admission *admission, enum b2b_idp kind);
 /* The proof was right, and the guest was read after it: judges as below, uses tokens and codes up
  * that are good once, and says what policies that only report would have done. */
 int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
