@@ -336,7 +336,6 @@ struct b2b_passage {
 	struct berval ndn; /* whom this is about */
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
-	bool direct;  /* a guest without an entry: it sees the scope of its application alone */
 	/* for guests; all that is pointed to lives in op's memory: */
 	struct b2b_tenant *tenant;
 	struct b2b_guest guest;
@@ -345,6 +344,7 @@ struct b2b_passage {
 	const char *app_id;
 	uint64_t published; /* of the tenant, when the guest was judged; 0: not judged again */
 	enum b2b_guest_access access;
+	bool direct;                   /* has no entry of its own: it sees scopes alone */
 	uint32_t bound;                /* highest rank of a label outside of scopes */
 	struct b2b_view_scope *scopes; /* what a limited guest sees besides itself */
 	size_t scope_count;
