@@ -266,23 +266,60 @@ uint32_t b2b_decide_bound(const struct b2b_snapshot *snapshot, struct b2b_str la
 	return rank == B2B_RANK_UNKNOWN ? 0 : rank;
 }
 
+enum b2b_guest_access b2b_decide_access_level(const struct b2b_snapshot *snapshot,
+					      const struct b2b_guest *guest)
+{
+	const struct b2b_rule *tenant, *partner;
+
+	if (!snapshot || !guest || !guest->well_formed)
+		return B2B_SEES_RESTRICTED;
+	tenant = b2b_snapshot_tenant(snapshot);
+	partner = b2b_snapshot_partner(snapshot, guest->home_tenant);
+	if (!tenant || tenant->invalid || !partner || partner->invalid)
+		return B2B_SEES_RESTRICTED;
+	if (guest->level.set)
+		return guest->level.access;
+	if (partner->u.partner.guest_level.set)
+		return partner->u.partner.guest_level.access;
+	return tenant->u.tenant.guest_access;
+}
+
+static uint32_t lower(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+bool b2b_decide_reach(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+		      const struct b2b_rule *app, uint32_t cap, uint32_t *reach_r)
+{
+	const struct b2b_rule *partner;
+	uint32_t reach = 0;
+
+	*reach_r = 0;
+	if (!snapshot || !guest)
+		return false;
+	partner = b2b_snapshot_partner(snapshot, guest->home_tenant);
+	if (!partner || partner->invalid)
+		return false;
+	if (app && (app->kind != B2B_RULE_APP || app->invalid))
+		return false;
+	if (guest->clearance.len)
+		reach = b2b_decide_bound(snapshot, guest->clearance);
+	if (partner->u.partner.max_label)
+		reach = lower(reach, b2b_decide_bound(snapshot,
+						      b2b_str_of(partner->u.partner.max_label)));
+	if (app && app->u.app.max_label)
+		reach = lower(reach,
+			      b2b_decide_bound(snapshot, b2b_str_of(app->u.app.max_label)));
+	*reach_r = lower(reach, cap);
+	return true;
+}
+
 bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 		      const struct b2b_rule *app, uint32_t cap, struct b2b_str label)
 {
-	uint32_t rank, clearance = 0;
+	uint32_t reach;
 
-	if (!snapshot || !guest)
-		return false;
-	rank = b2b_snapshot_label_rank(snapshot, label);
-	if (guest->clearance.len)
-		clearance = b2b_decide_bound(snapshot, guest->clearance);
-	if (rank > clearance || rank > cap)
-		return false;
-	if (!app)
-		return true;
-	if (app->kind != B2B_RULE_APP || app->invalid)
-		return false;
-	if (!app->u.app.max_label)
-		return true;
-	return rank <= b2b_decide_bound(snapshot, b2b_str_of(app->u.app.max_label));
+	return b2b_decide_reach(snapshot, guest, app, cap, &reach) &&
+	       b2b_snapshot_label_rank(snapshot, label) <= reach;
 }

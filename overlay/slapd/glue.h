@@ -52,6 +52,7 @@ struct b2b_tenant {
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
+	_Atomic uint64_t published; /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
 	struct b2b_replay *replay; /* tokens of partners with b2bTokenOnce that were used */
@@ -294,6 +295,25 @@ bool b2b_session_is_service(const struct berval *ndn);
 /* Whether ndn is a guest (or cannot be looked up), remembering members so that their next bind needs no look-up. */
 bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 
+/* A subtree that a guest sees, and the highest rank of a label there. */
+struct b2b_view_scope {
+	struct berval ndn;
+	uint32_t bound;
+};
+
+/* An attribute type that has a label. */
+struct b2b_view_type {
+	AttributeType *type;
+	uint32_t rank;
+};
+
+/* The labels of a tenant, lowest first. */
+struct b2b_view_labels {
+	struct b2b_str *names;
+	size_t count; /* 0: labels say nothing */
+	uint32_t unlabelled;
+};
+
 /* passage.c: what is known of the operation under way */
 struct b2b_passage {
 	OpExtra extra;
@@ -306,9 +326,15 @@ struct b2b_passage {
 	struct b2b_verdict verdict;
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
+	uint64_t published; /* of the tenant, when the guest was judged */
 	enum b2b_guest_access access;
-	bool unlabelled;       /* the tenant orders no labels, so none hides anything */
-	struct berval *scopes; /* what a limited guest may see besides itself; BVNULL ends */
+	bool direct;                   /* has no entry of its own: it sees scopes alone */
+	uint32_t bound;                /* highest rank of a label outside of scopes */
+	struct b2b_view_scope *scopes; /* what a limited guest sees besides itself */
+	size_t scope_count;
+	struct b2b_view_labels labels;
+	struct b2b_view_type *types;
+	size_t type_count;
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
  * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
@@ -316,6 +342,8 @@ struct b2b_passage *b2b_passage_enter(Operation *op);
 /* NULL unless the operation passed the gate under the name it runs under now: slapd's overlays
  * run operations of one identity with the o_extra of another (syncprov's persist phase). */
 struct b2b_passage *b2b_passage_find(Operation *op);
+/* Judges once more, in place. */
+void b2b_passage_renew(Operation *op, struct b2b_passage *passage);
 /* Decides about a guest of tenant, in circumstances to which it adds whether the guest is assigned;
  * the verdict borrows from snapshot and guest. */
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
@@ -332,7 +360,27 @@ void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
 			 const struct b2b_rule *app, struct b2b_context *context,
 			 struct b2b_passage *passage);
 
-/* view_guest.c: false: the guest whose operation this is sees nothing of it */
+/* view_guest.c: why a guest sees an entry */
+enum b2b_view {
+	B2B_VIEW_HIDDEN = 0,
+	B2B_VIEW_LABEL,  /* hidden: it would be seen but for its label */
+	B2B_VIEW_OWN,    /* seen: its own */
+	B2B_VIEW_SCOPE,  /* an application's that it may use */
+	B2B_VIEW_MEMBER, /* it sees what members see */
+	B2B_VIEW_NAME,   /* naming attributes alone, by a base search */
+};
+/* Fills in what a passage that allows needs for what follows: level, labels, types and bound, and for a
+ * limited guest the scopes of the applications that it may use; app is that of the verdict. */
+void b2b_view_prepare(Operation *op, struct b2b_passage *passage,
+		      const struct b2b_snapshot *snapshot, const struct b2b_rule *app,
+		      struct b2b_context *context);
+/* *bound_r: highest rank of labels of attributes there. */
+enum b2b_view b2b_view_entry(Operation *op, const struct b2b_passage *p, Entry *e,
+			     uint32_t *bound_r);
+/* Whether a labelled attribute type is hidden under a bound. */
+bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription *desc,
+			 uint32_t bound);
+/* False: the guest whose operation this is sees nothing of it. */
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access);
 
