@@ -187,7 +187,8 @@ static void tell_assignment(const struct telling *telling)
 		add(&line, "not required");
 	else if (!b2b_decide_is_assigned(matter))
 		finding.reason = B2B_REASON_NOT_ASSIGNED;
-	else if (!matter->context->assigned)
+	else if (b2b_decide_has_dn(matter->app->u.app.assignees, matter->app->u.app.assignee_count,
+				   matter->guest->dn))
 		add(&line, "the guest itself");
 	else
 		add(&line, "by the group%s%s", group ? " " : "", group ? group : "");
