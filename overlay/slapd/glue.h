@@ -328,7 +328,7 @@ struct b2b_passage {
 	struct b2b_verdict verdict;
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
-	uint64_t published; /* of the tenant, when the guest was judged */
+	uint64_t published; /* of the tenant, when the guest was judged; 0: not judged again */
 	enum b2b_guest_access access;
 	bool direct;                   /* has no entry of its own: it sees scopes alone */
 	uint32_t bound;                /* highest rank of a label outside of scopes */
