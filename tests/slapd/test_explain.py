@@ -357,6 +357,27 @@ def test_explain__the_answer_is_json(ctl):
     assert said["verdict"] == "allow" and "\u00fc" in json.dumps(said, ensure_ascii=False)
 
 
+SHADOW = (f"syncrepl rid=1 provider=ldap://127.0.0.1:9 bindmethod=simple type=refreshOnly "
+          f"searchbase={builders.SUFFIX} retry=\"60 +\"\nupdateref ldap://provider.example/\n")
+
+
+def test_explain__by_servers_that_do_not_write(make_server):
+    """A read-only database, one that wants more for updates, and a consumer answer as well; what
+    configuration says of every operation holds."""
+    server = make_server(builders.tenant_server, start=False)
+    server.load(partner_ldif("home") + guest_ldif("alice"))
+    conf = server.conf_file.read_text()
+    for lines in ("readonly on\n", "security update_ssf=128\n", SHADOW):
+        server.conf_file.write_text(conf.replace("dbnosync\n", f"dbnosync\n{lines}"))
+        server.start()
+        assert explain(server.root())["verdict"] == "allow", lines
+        assert code(life.request, server.root(), life.INVITE, {"mail": "a@home.example"}) != 0
+        server.stop()
+    server.conf_file.write_text(conf.replace("dbnosync\n", "dbnosync\nrestrict search\n"))
+    server.start()
+    assert refused(server.root())[0] == 53
+
+
 def test_explain__announced(served):
     dse = served.server.open().search_s("", ldap.SCOPE_BASE, attrlist=["supportedExtension"])
     assert EXPLAIN.encode() in dse[0][1]["supportedExtension"]
