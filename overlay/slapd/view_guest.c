@@ -24,7 +24,8 @@ static void add_scopes(Operation *op, struct b2b_passage *p, const struct b2b_ru
 	}
 }
 
-/* The scopes of the applications that a limited guest may use. */
+/* Those of the applications that a limited guest may use; who has no entry sees that of the application
+ * it came in by. */
 static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 			struct b2b_context *context)
 {
@@ -37,7 +38,8 @@ static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_s
 		total += app->u.app.scope_count;
 	p->scopes = op->o_tmpcalloc(total + 1, sizeof(*p->scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!app->u.app.scope_count)
+		if (!app->u.app.scope_count ||
+		    (p->direct && (!p->app_dn || strcmp(app->dn, p->app_dn))))
 			continue;
 		verdict =
 			b2b_passage_decide(op, p->tenant, snapshot, &p->guest, app, context);
@@ -76,6 +78,8 @@ void b2b_view_prepare(Operation *op, struct b2b_passage *p, const struct b2b_sna
 		      const struct b2b_rule *app, struct b2b_context *context)
 {
 	p->access = b2b_decide_access_level(snapshot, &p->guest);
+	if (p->direct)
+		p->access = B2B_SEES_LIMITED;
 	if (!b2b_decide_reach(snapshot, &p->guest, app, p->verdict.label_cap, &p->bound))
 		p->access = B2B_SEES_RESTRICTED;
 	find_labels(op, p, snapshot);
@@ -143,7 +147,8 @@ static bool is_of_class(Entry *e, const char *name)
 static bool is_named(Operation *op, const struct b2b_passage *p, Entry *e)
 {
 	return p->access == B2B_SEES_LIMITED && !p->direct && op->o_tag == LDAP_REQ_SEARCH &&
-	       op->ors_scope == LDAP_SCOPE_BASE && dn_match(&op->o_req_ndn, &e->e_nname) &&
+	       op->ors_scope == LDAP_SCOPE_BASE && !p->narrowed &&
+	       dn_match(&op->o_req_ndn, &e->e_nname) &&
 	       (is_of_class(e, "person") || is_of_class(e, "account"));
 }
 
@@ -236,7 +241,7 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
-	if (dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
+	if (!p->direct && dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
 	    b2b_review_is_own(&p->ndn, e, desc, access))
 		return true;
 	if (ACL_LEVEL(access) > ACL_READ)
