@@ -342,7 +342,7 @@ struct b2b_passage {
 	struct b2b_verdict verdict;
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
-	uint64_t published; /* of the tenant, when the guest was judged */
+	uint64_t published; /* of the tenant, when the guest was judged; 0: not judged again */
 	enum b2b_guest_access access;
 	bool direct;                   /* has no entry of its own: it sees scopes alone */
 	uint32_t bound;                /* highest rank of a label outside of scopes */
@@ -351,6 +351,10 @@ struct b2b_passage {
 	struct b2b_view_labels labels;
 	struct b2b_view_type *types;
 	size_t type_count;
+	/* how a search goes (narrow.c): */
+	bool narrowed;   /* in parts: neither base nor scope of the operation are the client's */
+	bool guessed;    /* as a whole, because its filter looked selective */
+	unsigned hidden; /* checks that this guest did not pass so far */
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
  * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
@@ -370,6 +374,11 @@ struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof);
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
+/* The passage that an operation of a guest would get with this verdict, for who explains: tenant, ndn,
+ * guest and verdict are filled in already. */
+void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
+			 const struct b2b_rule *app, struct b2b_context *context,
+			 struct b2b_passage *passage);
 
 /* view_guest.c: why a guest sees an entry */
 enum b2b_view {
@@ -395,7 +404,13 @@ bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access);
 
-/* view_service.c: the same of a service account */
+/* narrow.c: answers a guest's search from what the guest may see alone, with the same answer; or
+ * SLAP_CB_CONTINUE where that would be no gain, or not the same. */
+int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage);
+/* At the end of a guest's search: whether the guess about its filter was right. */
+void b2b_narrow_learn(Operation *op);
+
+/* view_service.c: false: the service account whose operation this is sees nothing of it */
 bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		      struct berval *val, slap_access_t access, AccessControlState *state);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */

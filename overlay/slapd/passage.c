@@ -88,6 +88,19 @@ static bool takes_proof(const struct b2b_snapshot *snapshot, const struct b2b_gu
 	       (guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind);
 }
 
+void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
+			 const struct b2b_rule *app, struct b2b_context *context,
+			 struct b2b_passage *passage)
+{
+	passage->extra.oe_key = (void *)&passage_key;
+	passage->who = B2B_WHO_GUEST;
+	passage->app_id = b2b_map_app_id(app);
+	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
+	passage->published = atomic_load(&passage->tenant->published);
+	if (passage->verdict.effect == B2B_ALLOW)
+		b2b_view_prepare(op, passage, snapshot, app, context);
+}
+
 /* How much one without an entry sees: what is its application's, up to that one's label (the lowest,
  * where it names none), as long as its token lives. */
 static void narrow(Operation *op, struct b2b_passage *passage, const struct b2b_rule *app,
@@ -193,10 +206,12 @@ void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
 {
 	OpExtra extra = passage->extra;
 	struct berval ndn = passage->ndn;
+	bool narrowed = passage->narrowed;
 
 	b2b_passage_judge(op, passage);
 	passage->extra = extra;
 	passage->ndn = ndn;
+	passage->narrowed = narrowed;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)
