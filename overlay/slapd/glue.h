@@ -53,7 +53,7 @@ struct b2b_tenant {
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
-	_Atomic uint64_t published; /* how many snapshots were, this one among them */
+	_Atomic uint64_t published;           /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
 	struct b2b_groups *groups; /* never NULL */
@@ -412,6 +412,9 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 /* The same of any list, if one group (NULL: none) were empty; nothing is kept. */
 bool b2b_groups_lead_to(Operation *op, struct b2b_tenant *tenant, const struct b2b_list *list,
 			const struct berval *ndn, const struct berval *but);
+/* The same of one group, whoever lists it, and kept: 1: yes, 0: no, -1: not clear. */
+int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berval *group,
+		     const struct berval *ndn);
 void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
 void b2b_groups_changed(struct b2b_tenant *tenant);
 void b2b_groups_changed_anywhere(void);
