@@ -436,6 +436,9 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 /* The same of any list, if one group (NULL: none) were empty; nothing is kept. */
 bool b2b_groups_lead_to(Operation *op, struct b2b_tenant *tenant, const struct b2b_list *list,
 			const struct berval *ndn, const struct berval *but);
+/* The same of one group, whoever lists it, and kept: 1: yes, 0: no, -1: not clear. */
+int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berval *group,
+		     const struct berval *ndn);
 void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
 void b2b_groups_changed(struct b2b_tenant *tenant);
 void b2b_groups_changed_anywhere(void);
