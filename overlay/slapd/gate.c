@@ -8,12 +8,42 @@
 static bool gate_is_open;
 static slap_overinst b2b_gate;
 
-static ConfigTable gate_options[] = { { NULL, NULL, 0, 0, 0, ARG_IGNORED } };
+/* Whether searches of guests are narrowed; configured: somebody said so. */
+static struct {
+	bool off, configured;
+} narrow;
+
+static int configure_narrow(ConfigArgs *c)
+{
+	if (c->op == SLAP_CONFIG_EMIT) {
+		c->value_int = !narrow.off;
+		return narrow.configured ? 0 : 1;
+	}
+	narrow.configured = c->op != LDAP_MOD_DELETE;
+	narrow.off = narrow.configured && !c->value_int;
+	return 0;
+}
+
+static ConfigTable gate_options[] = {
+	{ "b2b-narrow",
+	  "on|off",
+	  2,
+	  2,
+	  0,
+	  ARG_ON_OFF | ARG_MAGIC,
+	  configure_narrow,
+	  "( " B2B_OID ".5.7 NAME 'olcB2bNarrow' "
+	  "DESC 'Whether searches of guests who see little look at that alone; TRUE where absent' "
+	  "EQUALITY booleanMatch SYNTAX OMsBoolean SINGLE-VALUE )",
+	  NULL,
+	  { .v_int = 0 } },
+	{ NULL, NULL, 0, 0, 0, ARG_IGNORED }
+};
 
 static ConfigOCs gate_classes[] = {
 	{ .co_def = "( " B2B_OID ".6.2 NAME 'olcB2bGateConfig' "
 		    "DESC 'The door for guests of partner organisations, on the frontend' "
-		    "SUP olcOverlayConfig )",
+		    "SUP olcOverlayConfig MAY olcB2bNarrow )",
 	  .co_type = Cft_Overlay,
 	  .co_table = gate_options },
 	{ .co_def = NULL }
@@ -28,6 +58,8 @@ static int hide_existence(Operation *op, SlapReply *rs)
 
 	if (rs->sr_type != REP_RESULT)
 		return SLAP_CB_CONTINUE;
+	if (op->o_tag == LDAP_REQ_SEARCH)
+		b2b_narrow_learn(op);
 	/* slapd looks for the name before it asks whether the account may add at all */
 	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
 		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
@@ -131,8 +163,9 @@ static bool is_redemption(Operation *op)
 	return op->o_tag == LDAP_REQ_EXTENDED && bvmatch(&op->ore_reqoid, &redeem);
 }
 
-/* What a guest may do; of writing only the answer to its own review is among a guest's rights. */
-static bool is_guest_operation(Operation *op)
+/* What a guest may do; of writing only the answer to its own review is among a guest's rights, and of
+ * one without an entry not even that. */
+static bool is_guest_operation(Operation *op, bool direct)
 {
 	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
 	static const struct berval cancel = BER_BVC(LDAP_EXOP_CANCEL);
@@ -146,10 +179,11 @@ static bool is_guest_operation(Operation *op)
 	case LDAP_REQ_COMPARE:
 		return true;
 	case LDAP_REQ_MODIFY:
-		return b2b_review_may_answer(op);
+		return !direct && b2b_review_may_answer(op);
 	case LDAP_REQ_EXTENDED:
 		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
-		       bvmatch(&op->ore_reqoid, &starttls) || bvmatch(&op->ore_reqoid, &totp);
+		       bvmatch(&op->ore_reqoid, &starttls) ||
+		       (bvmatch(&op->ore_reqoid, &totp) && !direct);
 	default:
 		return false;
 	}
@@ -234,6 +268,50 @@ static bool is_guest_in_disguise(Operation *op)
 	return session.who == B2B_WHO_GUEST;
 }
 
+/* --- what groups lead to --- */
+
+static int forget_groups(Operation *op, SlapReply *rs)
+{
+	b2b_groups_changed_anywhere();
+	return SLAP_CB_CONTINUE;
+}
+
+/* The steps of a transaction say that they succeeded before anybody can read what they wrote; and
+ * cn=config says whether a database has dynamic groups. */
+static void follow_groups(Operation *op)
+{
+	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END),
+				   config = BER_BVC("cn=config");
+	slap_callback *cb;
+
+	if (op->o_tag == LDAP_REQ_EXTENDED
+		    ? !bvmatch(&op->ore_reqoid, &commit)
+		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
+			      !dnIsSuffix(&op->o_req_ndn, &config))
+		return;
+	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+	cb->sc_response = forget_groups;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
+}
+
+/* Whether a guest's operation is about a name outside its tenant's database.  Not every backend asks
+ * the access hook: cn=config asks slapd's access control alone.  What tells nothing about entries,
+ * the root DSE and the schema, is everybody's. */
+static bool is_elsewhere(Operation *op, const struct b2b_passage *passage)
+{
+	const struct berval *ndn = &op->o_req_ndn;
+
+	if (op->o_tag == LDAP_REQ_EXTENDED)
+		return false;
+	if (BER_BVISEMPTY(ndn)) {
+		if (op->o_tag != LDAP_REQ_SEARCH || op->ors_scope == LDAP_SCOPE_BASE)
+			return false;
+		ndn = &default_search_nbase;
+	}
+	return !bvmatch(ndn, &frontendDB->be_schemandn) && b2b_tenant_of(ndn) != passage->tenant;
+}
+
 static int gate_operation(Operation *op, SlapReply *rs)
 {
 	/* as slapd says it of its own mechanisms */
@@ -242,21 +320,26 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (is_guest_in_disguise(op))
 		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 			      "b2b: guests may not use proxied authorization");
+	follow_groups(op);
 	struct b2b_passage *passage = b2b_passage_enter(op);
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
 			return refuse_verdict(op, rs, passage);
-		if (!is_guest_operation(op))
+		if (!is_guest_operation(op, passage->direct))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this operation");
 		if (has_other_control(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this control");
+		if (is_elsewhere(op, passage))
+			return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
 		close_filter(op);
 		push_hide_existence(op, false);
+		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
+			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
 		return gate_service(op, rs);
 	}
@@ -336,8 +419,10 @@ bool b2b_gate_pause(BackendDB *be)
 
 static int gate_db_init(BackendDB *be, ConfigReply *cr)
 {
-	if (SLAP_ISGLOBALOVERLAY(be))
+	if (SLAP_ISGLOBALOVERLAY(be)) {
+		memset(&narrow, 0, sizeof(narrow));
 		return 0;
+	}
 	snprintf(cr->msg, sizeof(cr->msg),
 		 "b2b: overlay b2bgate stands on the frontend; on a database stands b2b");
 	Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);

@@ -24,6 +24,15 @@ static void add_scopes(Operation *op, struct b2b_passage *p, const struct b2b_ru
 	}
 }
 
+/* Whether an application's scope is of interest: who has no entry sees that of the application it came
+ * in by alone. */
+static bool has_scope(const struct b2b_passage *p, const struct b2b_rule *app)
+{
+	if (p->direct && (!p->app_dn || strcmp(app->dn, p->app_dn) != 0))
+		return false;
+	return app->u.app.scope_count > 0;
+}
+
 /* The scopes of the applications that a limited guest may use. */
 static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 			struct b2b_context *context)
@@ -37,7 +46,7 @@ static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_s
 		total += app->u.app.scope_count;
 	p->scopes = op->o_tmpcalloc(total + 1, sizeof(*p->scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!app->u.app.scope_count)
+		if (!has_scope(p, app))
 			continue;
 		verdict = b2b_passage_decide(op, p->tenant, snapshot, &p->guest, app, context);
 		if (verdict.effect == B2B_ALLOW &&
@@ -74,7 +83,7 @@ static void find_labels(Operation *op, struct b2b_passage *p, const struct b2b_s
 void b2b_view_prepare(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 		      const struct b2b_rule *app, struct b2b_context *context)
 {
-	p->access = b2b_decide_access_level(snapshot, &p->guest);
+	p->access = p->direct ? B2B_SEES_LIMITED : b2b_decide_access_level(snapshot, &p->guest);
 	if (!b2b_decide_reach(snapshot, &p->guest, app, p->verdict.label_cap, &p->bound))
 		p->access = B2B_SEES_RESTRICTED;
 	find_labels(op, p, snapshot);
@@ -257,7 +266,7 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
-	if (dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
+	if (!p->direct && dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
 	    b2b_review_is_own(&p->ndn, e, desc, access))
 		return true;
 	if (ACL_LEVEL(access) > ACL_READ)
