@@ -159,8 +159,9 @@ static bool is_of_class(Entry *e, const char *name)
 /* Whether op reads this one entry by its name, and it is a person. */
 static bool is_named(Operation *op, const struct b2b_passage *p, Entry *e)
 {
-	return p->access == B2B_SEES_LIMITED && !p->direct && op->o_tag == LDAP_REQ_SEARCH &&
-	       op->ors_scope == LDAP_SCOPE_BASE && dn_match(&op->o_req_ndn, &e->e_nname) &&
+	return p->access == B2B_SEES_LIMITED && !p->direct && !p->narrowed &&
+	       op->o_tag == LDAP_REQ_SEARCH && op->ors_scope == LDAP_SCOPE_BASE &&
+	       dn_match(&op->o_req_ndn, &e->e_nname) &&
 	       (is_of_class(e, "person") || is_of_class(e, "account"));
 }
 
