@@ -96,6 +96,7 @@ void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
 	passage->who = B2B_WHO_GUEST;
 	passage->app_id = b2b_map_app_id(app);
 	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
+	passage->published = atomic_load(&passage->tenant->published);
 	if (passage->verdict.effect == B2B_ALLOW)
 		b2b_view_prepare(op, passage, snapshot, app, context);
 }
