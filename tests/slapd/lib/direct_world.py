@@ -64,7 +64,8 @@ def tree():
     return "".join((
         entry(PROJECTS, "organizationalUnit"),
         entry(f"cn=atlas,{PROJECTS}", "applicationProcess", "description: hello"),
-        *(entry(f"cn={cn},{PROJECTS}", "applicationProcess") for cn in ("all", "one", "some", "closed")),
+        *(entry(f"cn={cn},{PROJECTS}", "applicationProcess")
+          for cn in ("all", "one", "some", "closed")),
         labelled("general", "General"), labelled("secret", "Confidential"),
         labelled("odd", "Unheard Of"),
         b.guest_ldif("inner", subject="inner").replace(b.GUESTS, PROJECTS),
@@ -73,7 +74,8 @@ def tree():
 
 
 def _stray():
-    """Below cn=direct by slapadd, past the overlay: with passwords, as a guest, as a direct name."""
+    """Below cn=direct by slapadd, past the overlay: with passwords, as a guest, as a direct
+    name."""
     own = name("stray").split(",")[0]
     return "".join((
         entry(DIRECT, "b2bContainer"),
@@ -89,7 +91,8 @@ def _review():
     """An item of a review that names one without an entry as its guest and its reviewer."""
     return "".join((
         f"dn: cn=reviews,{b.BASE}\nobjectClass: b2bContainer\ncn: reviews\n\n",
-        f"dn: {REVIEW}\nobjectClass: b2bReviewDefinition\ncn: odd\nb2bReviewBy: self\nb2bReviewStart: 20990101000000Z\n\n",
+        f"dn: {REVIEW}\nobjectClass: b2bReviewDefinition\ncn: odd\nb2bReviewBy: self\n"
+        "b2bReviewStart: 20990101000000Z\n\n",
         f"dn: cn=i,{REVIEW}\nobjectClass: b2bReviewItem\ncn: i\nb2bReviewGuest: {name('ann')}\n"
         f"b2bReviewer: {name('ann')}\nb2bReviewItemState: open\n\n"))
 
