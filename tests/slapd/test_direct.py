@@ -7,17 +7,14 @@ import ldap
 import pytest
 
 from lib import builders as b, sasl, ways
-from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, PUBLIC, REPLACE, SECOND, WIKI, app,
-                              build, changed, enter, found, name, parts)
+from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, ODD, PUBLIC, REPLACE, SECOND, UNLIKE,
+                              WIKI, app, build, changed, enter, found, name, parts)
 from lib.eyes import BASE, code, seen
 from lib.gate_world import PAYROLL, PROJECTS
 from lib.slapd import poll
 from lib.tokens import Signer
 from lib.ways import Answer, is_in, is_out
 
-ODD = ("ann", "Doe, Ann", "a+b2bTenantId=other", 'q"u\\o;t<e>=', "#1", "two words", "ÄÖ ß 名前 🙂",
-       "auth0|5f7c8ec7c33c6c004bbafe82", "a/b@c.example", "dn:x,*)(uid=*", "x" * 1024)
-UNLIKE = (" ann", "ann ", "two  words", "e\u0301", "\ufb01")
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,10 @@ access to dn.base="cn=some,{PROJECTS}"
 access to dn.base="cn=closed,{PROJECTS}" by dn.subtree="{DIRECT}" none by * read
 access to * by * read
 """
+# subjects; and those that the directory takes for another's
+ODD = ("ann", "Doe, Ann", "a+b2bTenantId=other", 'q"u\\o;t<e>=', "#1", "two words", "ÄÖ ß 名前 🙂",
+       "auth0|5f7c8ec7c33c6c004bbafe82", "a/b@c.example", "dn:x,*)(uid=*", "x" * 1024)
+UNLIKE = (" ann", "ann ", "two  words", "e\u0301", "\ufb01")
 # what a direct user of wiki, of the name ann, finds in its scope
 PUBLIC = {PROJECTS, f"cn=atlas,{PROJECTS}", f"cn=all,{PROJECTS}", f"cn=one,{PROJECTS}",
           f"cn=some,{PROJECTS}", f"uid=inner,{PROJECTS}"}
