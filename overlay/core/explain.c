@@ -107,7 +107,9 @@ static void tell_record(const struct telling *telling, const struct b2b_finding 
 	const struct b2b_guest *guest = telling->matter.guest;
 	struct line line = { "" };
 
-	if (finding->reason == B2B_REASON_NONE) {
+	if (telling->matter.context->scope == B2B_DIRECT_IN) {
+		add(&line, "none: by direct connect");
+	} else if (finding->reason == B2B_REASON_NONE) {
 		add(&line, "in order");
 		add_until(&line, b2b_guest_end(guest, &telling->matter.tenant->u.tenant));
 		if (!guest->accepted)
@@ -311,6 +313,11 @@ static void tell_level(const struct telling *telling)
 	struct b2b_finding finding = { B2B_REASON_NONE, matter->tenant->dn };
 	struct line line = { "" };
 
+	if (matter->context->scope == B2B_DIRECT_IN) {
+		add(&line, "the application's scope alone");
+		tell(telling, "access level", &finding, &line);
+		return;
+	}
 	if (matter->guest->level.set)
 		finding.rule = matter->guest->dn;
 	else if (matter->partner->u.partner.guest_level.set)

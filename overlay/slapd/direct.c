@@ -132,6 +132,54 @@ static struct b2b_guest guest_of(const struct b2b_stranger *stranger, const char
 				   .well_formed = true };
 }
 
+/* The values of a name of the first part; the others are none of ours. */
+static bool take_values(Operation *op, LDAPRDN rdn, struct b2b_stranger *stranger_r)
+{
+	unsigned count = 0;
+
+	for (; rdn[count]; count++) {
+		struct b2b_str value = b2b_map_copy_str(op, b2b_map_str(&rdn[count]->la_value));
+
+		if (!strcasecmp(rdn[count]->la_attr.bv_val, b2b_attr_name(B2B_ATTR_SUBJECT)))
+			stranger_r->subject = value;
+		else if (!strcasecmp(rdn[count]->la_attr.bv_val, b2b_attr_name(B2B_ATTR_TENANT_ID)))
+			stranger_r->tenant_id = value;
+	}
+	return count == 2 && stranger_r->subject.len && stranger_r->tenant_id.len;
+}
+
+bool b2b_direct_read(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
+		     struct b2b_guest *guest_r)
+{
+	struct b2b_stranger stranger = { .expires = 0 };
+	struct berval above, higher;
+	LDAPRDN rdn = NULL;
+	const char *end;
+	bool right;
+
+	dnParent((struct berval *)ndn, &above);
+	dnParent(&above, &higher);
+	if (b2b_direct_tenant(&above) != tenant || !dn_match(&higher, &tenant->nbase) ||
+	    ldap_bv2rdn_x((struct berval *)ndn, &rdn, (char **)&end, LDAP_DN_FORMAT_LDAP,
+			  op->o_tmpmemctx))
+		return false;
+	right = take_values(op, rdn, &stranger);
+	ldap_rdnfree_x(rdn, op->o_tmpmemctx);
+	*guest_r = guest_of(&stranger, ndn->bv_val);
+	return right;
+}
+
+const char *b2b_direct_obstacle(Operation *op, const struct b2b_bearer *token)
+{
+	struct berval dn, ndn;
+
+	if (!is_heard_of(token))
+		return "no DirectIn setting has a word on this partner: an unknown account";
+	return b2b_bearer_find_guest(op, token, &dn, &ndn) == B2B_OWNER_NONE
+		       ? NULL
+		       : "the subject, or its address, is a guest's that has an entry";
+}
+
 /* --- home, where it is one of ours --- */
 
 static bool is_home(struct b2b_tenant *home, struct b2b_str tenant_id)

@@ -42,6 +42,7 @@ static bool begin(struct b2b_explaining *it, struct looking *looking)
 
 	*passage = (struct b2b_passage){ .ndn = it->ndn,
 					 .tenant = it->exop->tenant,
+					 .direct = it->direct,
 					 .guest = it->guest,
 					 .verdict = it->verdict };
 	looking->published = atomic_load(&it->exop->tenant->published);

@@ -15,7 +15,8 @@ struct b2b_explaining {
 	struct berval ndn, entry; /* of the guest, and of what it may see or not; in op's memory */
 	const char *app_id;       /* or NULL: as for a sign-in */
 	json_t *claims;           /* an object of the request, or NULL */
-	Entry *e;                 /* the guest's, a copy */
+	Entry *e;                 /* the guest's, a copy; NULL: */
+	bool direct;              /* it has none */
 	struct b2b_snapshot *snapshot;
 	struct b2b_guest guest;
 	const struct b2b_rule *partner, *app; /* or NULL */

@@ -375,7 +375,7 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 /* The passage that an operation of a guest would get with this verdict, for who explains: tenant, ndn,
- * guest and verdict are filled in already. */
+ * direct, guest and verdict are filled in already. */
 void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
 			 const struct b2b_rule *app, struct b2b_context *context,
 			 struct b2b_passage *passage);
@@ -436,6 +436,9 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 /* The same of any list, if one group (NULL: none) were empty; nothing is kept. */
 bool b2b_groups_lead_to(Operation *op, struct b2b_tenant *tenant, const struct b2b_list *list,
 			const struct berval *ndn, const struct berval *but);
+/* The same of one group, whoever lists it, and kept: 1: yes, 0: no, -1: not clear. */
+int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berval *group,
+		     const struct berval *ndn);
 void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
 void b2b_groups_changed(struct b2b_tenant *tenant);
 void b2b_groups_changed_anywhere(void);
@@ -537,6 +540,12 @@ int b2b_direct_admit(Operation *op, const struct b2b_bearer *token, const struct
 /* Of op's name, which is such a one: true with what its token told, to be judged by policy; false
  * with the passage's verdict, a denial. */
 bool b2b_direct_recognise(Operation *op, struct b2b_passage *passage, struct b2b_proof *proof_r);
+/* For who explains: whom such a name stands for; false: it is nobody's. */
+bool b2b_direct_read(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
+		     struct b2b_guest *guest_r);
+/* Why a right token with these tenant, tenant_id, subject and email does not come in by direct connect
+ * before policy is asked; NULL: it does. */
+const char *b2b_direct_obstacle(Operation *op, const struct b2b_bearer *token);
 /* Whether home, where it is a tenant of this server too, lets its member out to this application
  * (DirectOut); *rule_r is whose word that was, or NULL. */
 bool b2b_direct_may_leave(Operation *op, struct b2b_tenant *tenant,
