@@ -185,6 +185,20 @@ def test_hostile__acting_as_one(server, dn):
         assert got[0] == 53 and got[2] == DENIED, got
 
 
+@pytest.mark.parametrize("dn", [name("ann"), STRAY])
+def test_hostile__sasl_in_the_name_of_one(server, dn):
+    """A member that may act as one (authzTo) and binds by SASL in such a name may do nothing."""
+    connection = server.open()
+    wants = {ldap.sasl.CB_AUTHNAME: "mia", ldap.sasl.CB_PASS: "mia-pw", ldap.sasl.CB_USER: ""}
+    connection.sasl_interactive_bind_s("", ldap.sasl.sasl(wants, "PLAIN"))
+    assert connection.whoami_s() == f"dn:{b.member_dn('mia')}"
+    wants[ldap.sasl.CB_USER] = f"dn:{dn}"
+    connection.sasl_interactive_bind_s("", ldap.sasl.sasl(wants, "PLAIN"))
+    for work in (connection.whoami_s, lambda: found(connection),
+                 lambda: connection.delete_s(f"cn=atlas,{PROJECTS}")):
+        assert answer(work)[0:3:2] == (53, DENIED)
+
+
 def test_hostile__passwords(server):
     """A password that stands below cn=direct, or any, opens nothing there: 49."""
     for dn, password in ((STRAY, "stray-pw"), (name("stray"), "stray-pw"), (name("ann"), "x"),

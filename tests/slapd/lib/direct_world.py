@@ -107,7 +107,9 @@ def build(make_server, make_dir):
     server = make_server(
         b.tenant_server, start=False, access=ACCESS, tenant=LABELS,
         global_conf="authz-policy to\n"
-        f"authz-regexp gidNumber=[^,]*,cn=peercred,cn=external,cn=auth {name('mapped')}\n",
+        f"authz-regexp gidNumber=[^,]*,cn=peercred,cn=external,cn=auth {name('mapped')}\n"
+        f"authz-regexp uid=([^,]*),(cn=[^,]*,)?cn=[^,]*,cn=auth uid=$1,{b.PEOPLE}\n"
+        "sasl-secprops none\n",
         databases=b.database_conf(SECOND, directory=make_dir("second"),
                                   lines="overlay b2b\nb2b-sweep-interval 3600\n"))
     # a database below another must come before it
@@ -129,6 +131,8 @@ def build(make_server, make_dir):
                 + b.partner_ldif("second", lines=second.partner_lines(OPEN))
                 + APPS + tree() + b.service_ldif("wiki") + b.service_ldif("agent"))
     server.modify(f"dn: {b.service_dn('agent')}\nchangetype: modify\nadd: authzTo\n"
+                  f"authzTo: dn.subtree:{DIRECT}\n\n"
+                  f"dn: {b.member_dn('mia')}\nchangetype: modify\nadd: authzTo\n"
                   f"authzTo: dn.subtree:{DIRECT}\n")
     return server, signer, second
 
