@@ -134,7 +134,7 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
-	if (passage->direct)
+	if (passage->direct && proof)
 		narrow(op, passage, app, proof);
 	if (passage->verdict.effect == B2B_ALLOW)
 		b2b_view_prepare(op, passage, snapshot, app, &context);
