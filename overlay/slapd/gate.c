@@ -295,6 +295,23 @@ static void follow_groups(Operation *op)
 	op->o_callback = cb;
 }
 
+/* Whether a guest's operation is about a name outside its tenant's database.  Not every backend asks
+ * the access hook: cn=config asks slapd's access control alone.  What tells nothing about entries,
+ * the root DSE and the schema, is everybody's. */
+static bool is_elsewhere(Operation *op, const struct b2b_passage *passage)
+{
+	const struct berval *ndn = &op->o_req_ndn;
+
+	if (op->o_tag == LDAP_REQ_EXTENDED)
+		return false;
+	if (BER_BVISEMPTY(ndn)) {
+		if (op->o_tag != LDAP_REQ_SEARCH || op->ors_scope == LDAP_SCOPE_BASE)
+			return false;
+		ndn = &default_search_nbase;
+	}
+	return !bvmatch(ndn, &frontendDB->be_schemandn) && b2b_tenant_of(ndn) != passage->tenant;
+}
+
 static int gate_operation(Operation *op, SlapReply *rs)
 {
 	/* as slapd says it of its own mechanisms */
@@ -314,6 +331,8 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (has_other_control(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this control");
+		if (is_elsewhere(op, passage))
+			return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;

@@ -336,7 +336,6 @@ struct b2b_passage {
 	struct berval ndn; /* whom this is about */
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
-	bool direct;  /* a guest without an entry: it sees the scope of its application alone */
 	/* for guests; all that is pointed to lives in op's memory: */
 	struct b2b_tenant *tenant;
 	struct b2b_guest guest;
@@ -345,6 +344,7 @@ struct b2b_passage {
 	const char *app_id;
 	uint64_t published; /* of the tenant, when the guest was judged; 0: not judged again */
 	enum b2b_guest_access access;
+	bool direct;                   /* has no entry of its own: it sees scopes alone */
 	uint32_t bound;                /* highest rank of a label outside of scopes */
 	struct b2b_view_scope *scopes; /* what a limited guest sees besides itself */
 	size_t scope_count;
@@ -436,6 +436,9 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 /* The same of any list, if one group (NULL: none) were empty; nothing is kept. */
 bool b2b_groups_lead_to(Operation *op, struct b2b_tenant *tenant, const struct b2b_list *list,
 			const struct berval *ndn, const struct berval *but);
+/* The same of one group, whoever lists it, and kept: 1: yes, 0: no, -1: not clear. */
+int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berval *group,
+		     const struct berval *ndn);
 void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
 void b2b_groups_changed(struct b2b_tenant *tenant);
 void b2b_groups_changed_anywhere(void);

@@ -24,8 +24,16 @@ static void add_scopes(Operation *op, struct b2b_passage *p, const struct b2b_ru
 	}
 }
 
-/* Those of the applications that a limited guest may use; who has no entry sees that of the application
- * it came in by. */
+/* Whether an application's scope is of interest: who has no entry sees that of the application it came
+ * in by alone. */
+static bool has_scope(const struct b2b_passage *p, const struct b2b_rule *app)
+{
+	if (p->direct && (!p->app_dn || strcmp(app->dn, p->app_dn) != 0))
+		return false;
+	return app->u.app.scope_count > 0;
+}
+
+/* The scopes of the applications that a limited guest may use. */
 static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 			struct b2b_context *context)
 {
@@ -38,11 +46,9 @@ static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_s
 		total += app->u.app.scope_count;
 	p->scopes = op->o_tmpcalloc(total + 1, sizeof(*p->scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!app->u.app.scope_count ||
-		    (p->direct && (!p->app_dn || strcmp(app->dn, p->app_dn))))
+		if (!has_scope(p, app))
 			continue;
-		verdict =
-			b2b_passage_decide(op, p->tenant, snapshot, &p->guest, app, context);
+		verdict = b2b_passage_decide(op, p->tenant, snapshot, &p->guest, app, context);
 		if (verdict.effect == B2B_ALLOW &&
 		    b2b_decide_reach(snapshot, &p->guest, app, verdict.label_cap, &bound))
 			add_scopes(op, p, app, lower(bound, p->bound));
@@ -56,8 +62,8 @@ static void find_labels(Operation *op, struct b2b_passage *p, const struct b2b_s
 
 	if (!tenant || !tenant->label_count)
 		return;
-	labels->names = op->o_tmpcalloc(tenant->label_count, sizeof(*labels->names),
-					op->o_tmpmemctx);
+	labels->names =
+		op->o_tmpcalloc(tenant->label_count, sizeof(*labels->names), op->o_tmpmemctx);
 	labels->count = tenant->label_count;
 	labels->unlabelled = b2b_snapshot_label_rank(snapshot, (struct b2b_str){ NULL, 0 });
 	for (size_t i = 0; i < tenant->label_count; i++)
@@ -77,9 +83,7 @@ static void find_labels(Operation *op, struct b2b_passage *p, const struct b2b_s
 void b2b_view_prepare(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 		      const struct b2b_rule *app, struct b2b_context *context)
 {
-	p->access = b2b_decide_access_level(snapshot, &p->guest);
-	if (p->direct)
-		p->access = B2B_SEES_LIMITED;
+	p->access = p->direct ? B2B_SEES_LIMITED : b2b_decide_access_level(snapshot, &p->guest);
 	if (!b2b_decide_reach(snapshot, &p->guest, app, p->verdict.label_cap, &p->bound))
 		p->access = B2B_SEES_RESTRICTED;
 	find_labels(op, p, snapshot);
@@ -147,8 +151,7 @@ static bool is_of_class(Entry *e, const char *name)
 static bool is_named(Operation *op, const struct b2b_passage *p, Entry *e)
 {
 	return p->access == B2B_SEES_LIMITED && !p->direct && op->o_tag == LDAP_REQ_SEARCH &&
-	       op->ors_scope == LDAP_SCOPE_BASE && !p->narrowed &&
-	       dn_match(&op->o_req_ndn, &e->e_nname) &&
+	       op->ors_scope == LDAP_SCOPE_BASE && dn_match(&op->o_req_ndn, &e->e_nname) &&
 	       (is_of_class(e, "person") || is_of_class(e, "account"));
 }
 
@@ -234,7 +237,7 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 		    struct berval *val, slap_access_t access)
 {
 	/* policy that was published meanwhile holds at once */
-	if (p->published && desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
+	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
 	    atomic_load(&p->tenant->published) != p->published)
 		b2b_passage_renew(op, p);
 	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)

@@ -219,9 +219,11 @@ def test_direct__policy_changed(server, signer, dn, mods):
 
 
 def test_direct__label_and_scope_changed(server, signer):
-    """What the application shows is that of this moment."""
+    """What the application shows is that of this moment, and the partner's label bounds it."""
     me = enter(server, signer.token("ann", azp=WIKI))
     with changed(server, app("wiki"), (REPLACE, "b2bAppMaxLabel", "Public")):
+        assert found(me) == PUBLIC
+    with changed(server, HOME, (REPLACE, "b2bMaxLabel", "Public")):
         assert found(me) == PUBLIC
     with changed(server, app("wiki"), (REPLACE, "b2bAppScope", PAYROLL)):
         assert found(me) == {PAYROLL, f"cn=salaries,{PAYROLL}"}

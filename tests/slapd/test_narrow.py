@@ -220,12 +220,16 @@ def crowd(home, make_server):
     searches that look at more than 100 entries."""
     names = [f"m{n}" for n in range(MANY)]
     server = make_server(
-        b.tenant_server, start=False, convert=True, database="index uid eq\n"
+        b.tenant_server, start=False, convert=True, tenant=LABELS, database="index uid eq\n"
         f"limits dn.onelevel={GUESTS} size.unchecked=100\n")
     server.load(b.people_ldif(names, PEOPLE) + entry(PROJECTS, "organizationalUnit")
                 + entry(f"cn=atlas,{PROJECTS}", "applicationProcess")
-                + b.partner_ldif("home", home.uri) + b.guest_ldif("alice")
-                + b.app_ldif("wiki", f"b2bAppScope: {PROJECTS}"))
+                + b.people_ldif(("pia",), PEOPLE).replace("uid: pia", "uid: pia\nobjectClass: "
+                                                          "b2bLabelled\nb2bLabel: General")
+                + b.partner_ldif("home", home.uri)
+                + b.guest_ldif("alice", lines="b2bClearance: General")
+                + b.app_ldif("wiki", f"b2bAppScope: {PROJECTS}\nb2bAppScope: uid=pia,{PEOPLE}\n"
+                             "b2bAppMaxLabel: Public"))
     server.start()
     return server
 
@@ -261,3 +265,13 @@ def test_a_filter_that_promised_too_much_is_not_believed_again(crowd):
     finally:
         assert c.put(crowd, c.MAIN, "olcLimits", limit) == (0, "")
     assert seen(alice, SUFFIX, SUB, "(sn=M*)") == {}
+
+
+def test_a_part_of_a_search_reads_no_names(crowd):
+    """Set-up: pia, labelled General, is in the scope of the wiki, whose cap is Public; alice may see
+    up to General.  Steps: alice reads pia by name, then searches one level above her.  Result: her
+    name by the first; nothing by the second, though it looks at pia's entry by name."""
+    alice = crowd.conn(guest_dn("alice"), "alice-pw")
+    pia = f"uid=pia,{PEOPLE}"
+    assert set(seen(alice, pia, ldap.SCOPE_BASE)) == {pia}
+    assert seen(alice, PEOPLE, ONE) == {}
