@@ -9,8 +9,8 @@ import ldap
 from ldap.controls import RequestControl
 import pytest
 
-from lib import builders as b, cnconfig as c, lives, mint as m, sasl, totp, ways
-from lib.conditional import container_ldif, policy
+from lib import builders as b, cnconfig as c, life, lives, mint as m, sasl, totp, ways
+from lib.conditional import container_ldif, policy, policy_ldif
 from lib.direct_world import DIRECT, ODD, UNLIKE, name
 from lib.records import DAY, add, ahead, delete, replace
 from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
@@ -441,3 +441,37 @@ def test_asan__direct_connect(server):
         inside = connection
     assert c.remove(server, c.KEEPER) == (0, "")
     assert c.code_of(inside.search_s, b.PEOPLE, ldap.SCOPE_BASE)[0] != 0
+
+
+def test_asan__explained(server):
+    """Steps: everything that .3.5 can be asked, of guests, of those without an entry and of nobody,
+    with claims that are believed and not.  Expected: no fault, no leak."""
+    signer = Signer()
+    wiki, team = f"cn=wiki,cn=applications,{b.BASE}", f"cn=team,{b.SUFFIX}"
+    direct = f"b2bSubject=ann+b2bTenantId=home,cn=direct,{b.BASE}"
+    server.load(
+        b.partner_ldif("home", lines=signer.partner_lines(
+            "b2bTrustMfa: TRUE\nb2bDirectInUsersAccess: allowed\nb2bDirectInAppsAccess: allowed"))
+        + b.guest_ldif("gina", subject="gina") + b.guest_ldif("gus", tenant="none")
+        + f"dn: {team}\nobjectClass: groupOfNames\ncn: team\nmember: {b.guest_dn('gina')}\n\n"
+        + b.app_ldif("wiki", f"b2bAppAudience: wiki\nb2bAppScope: {b.PEOPLE}\n"
+                     f"b2bAppAssignmentRequired: TRUE\nb2bAppAssignee: {team}\n"
+                     "b2bAppMaxLabel: Public")
+        + container_ldif() + policy_ldif("p", "b2bCaGrant: mfa\nb2bCaSignInFrequency: 60"))
+    server.root().modify_s(b.BASE, [replace("b2bLabelOrder", "{0}Public", "{1}Secret")])
+    right = [signer.claims(who, **more) for who in ("gina", "ann")
+             for more in ({}, {"aud": "wiki", "amr": ["mfa"], "groups": ["a", "b"]})]
+    for guest in (b.guest_dn("gina"), b.guest_dn("gus"), direct, b.member_dn("mia"), f"x,{direct}"):
+        for claims in (None, {}, {"amr": ["mfa"]}, {"exp": 1}, {"aud": [], "sub": 5}, *right):
+            for members in ({}, {"application": "wiki"}, {"application": "none"}, {"ssf": "x"},
+                            {"entry": b.member_dn("mia"), "peer": "127.0.0.1"},
+                            {"entry": wiki, "application": "directory"}, {"entry": "cn=config"}):
+                request = {"guest": guest, **members}
+                if claims is not None:
+                    request["claims"] = claims
+                for connection in (server.root(), server.open()):
+                    life.refusal(connection, f"{life.ROOT}.5", request)
+    said = life.request(server.root(), f"{life.ROOT}.5", {
+        "guest": b.guest_dn("gina"), "claims": {"amr": ["mfa"]}, "application": "wiki",
+        "entry": b.member_dn("mia")})
+    assert said["verdict"] == "allow" and said["entry"]["by"] == "scope", said
