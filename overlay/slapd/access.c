@@ -101,6 +101,10 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 		b2b_passage_judge(op, &here);
 		p = &here;
 	}
+	/* tells whether there is anything below an entry, hidden or not; below a guest is nothing */
+	if ((p->who == B2B_WHO_GUEST || (p->service && !b2b_map_is_guest(e))) && !be_isroot(op) &&
+	    desc == slap_schema.si_ad_hasSubordinates)
+		return 0;
 	if (p->who == B2B_WHO_GUEST) {
 		if (b2b_view_guest(op, p, e, desc, val, access))
 			return SLAP_CB_CONTINUE;
