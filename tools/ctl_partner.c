@@ -163,9 +163,10 @@ static int read_theirs(struct adding *adding)
 {
 	const char *wanted = adding->options->partner;
 	struct b2b_str issuer;
+	int result = ctl_from_read(adding->options, &adding->theirs);
 
-	if (ctl_from_read(adding->options, &adding->theirs) != CTL_DONE)
-		return CTL_FAILED;
+	if (result != CTL_DONE)
+		return result;
 	adding->id = lower_text(adding->theirs, B2B_ATTR_TENANT_ID);
 	if (!*adding->id)
 		return ctl_fail("%s: %s has no b2bTenantId", adding->options->from,

@@ -12,11 +12,11 @@ OUT = {f"{scope}{half}{kind}" for scope in ("CollabOut", "DirectOut", "CollabIn"
 class Org:
     """dc=<id>,dc=example with members mia and max, below its entry cn=b2b an empty policy."""
 
-    def __init__(self, org_id, b2b="", **conf):
+    def __init__(self, org_id, b2b="", certs=None, **conf):
         self.id, self.suffix = org_id, f"dc={org_id},dc=example"
         self.base, self.rootdn = f"cn=b2b,{self.suffix}", f"cn=admin,{self.suffix}"
-        self.server = Slapd(conf=self.own(b.tenant_conf(b2b=b2b, **conf)), rootdn=self.rootdn,
-                            rootpw=b.ROOTPW, suffix=self.suffix, name=org_id)
+        self.server = Slapd(conf=self.own(b.tenant_conf(b2b=b2b, **conf)), certs=certs,
+                            rootdn=self.rootdn, rootpw=b.ROOTPW, suffix=self.suffix, name=org_id)
         try:
             self.server.load(self.own(
                 b.tree_ldif(b.SUFFIX, ("people", "guests", "services", "groups"))
