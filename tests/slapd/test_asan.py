@@ -11,6 +11,7 @@ import pytest
 
 from lib import builders as b, cnconfig as c, life, lives, mint as m, sasl, totp, ways
 from lib.conditional import container_ldif, policy, policy_ldif
+from lib.direct_world import DIRECT, ODD, UNLIKE, name
 from lib.records import DAY, add, ahead, delete, replace
 from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
 from lib.slapd import poll
@@ -406,6 +407,40 @@ def test_asan__asked_about_members(server):
                 found = c.code_of(connection.simple_bind_s, name, "mia-pw",
                                   serverctrls=[RequestControl(CONTROL, False, value)])
                 assert found[0] == (expected if name == mia or expected == 2 else 49)
+
+
+def test_asan__direct_connect(server):
+    """Set-up: a partner whose people connect directly.  Steps: tokens of odd subjects in each way,
+    again and again on one connection, while policy changes and guests of these subjects come and
+    go.  Expected: in, or a denial, and no fault."""
+    signer, root = Signer(), server.root()
+    server.load(b.app_ldif("wiki", f"b2bAppAudience: urn:wiki\nb2bAppScope: {b.PEOPLE}")
+                + b.partner_ldif("home", lines=signer.partner_lines(
+                    "b2bDirectInUsersAccess: allowed\nb2bDirectInAppsAccess: allowed")))
+    for round_number, subject in enumerate(ODD + UNLIKE):
+        token = signer.token(subject, azp="urn:wiki", groups=["a", "b"], email="x@home.example",
+                             email_verified=True)
+        code = 49 if subject in UNLIKE else 0
+        connection = server.open()
+        for who in (name(subject), "", name("else"), DIRECT, ""):
+            found = c.code_of(connection.simple_bind_s, who, token)
+            assert found[0] == (49 if who in (name("else"), DIRECT) else code), (subject, who)
+        assert sasl.bind(server.open(), token)[0] == code
+        if code:
+            continue
+        assert connection.search_s(b.PEOPLE, ldap.SCOPE_SUBTREE)
+        root.modify_s(b.partner_dn("home"), [replace("b2bDirectInAppsAccess", "blocked"),
+                                             replace("b2bDirectInAppsTarget", "wiki")])
+        assert c.code_of(connection.search_s, b.PEOPLE, ldap.SCOPE_BASE)[0] == 53
+        root.modify_s(b.partner_dn("home"), [replace("b2bDirectInAppsAccess", "allowed")])
+        server.load(b.guest_ldif(f"g{round_number}", subject="").replace(
+            f"g{round_number}@home", "x@home"))
+        assert c.code_of(connection.whoami_s)[0] == 53
+        root.delete_s(b.guest_dn(f"g{round_number}"))
+        assert connection.whoami_s()
+        inside = connection
+    assert c.remove(server, c.KEEPER) == (0, "")
+    assert c.code_of(inside.search_s, b.PEOPLE, ldap.SCOPE_BASE)[0] != 0
 
 
 def test_asan__explained(server):
