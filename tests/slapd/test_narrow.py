@@ -114,7 +114,7 @@ class Maker:
     def scope(self):
         return self.random.choice([
             *self.random.sample(self.names, 10),
-            *self.random.sample([n for n in self.names if n.startswith("ou=")], 6), f"cn=missing,{self.top}", GUESTS, PEOPLE,
+            *self.random.choices([n for n in self.names if n.startswith("ou=")], k=6), f"cn=missing,{self.top}", GUESTS, PEOPLE,
             f"cn=missing,cn=missing,{SUFFIX}", guest_dn("alice"), NESTED, REVIEWS, self.top])
 
     def apps(self):
