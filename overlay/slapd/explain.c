@@ -1,10 +1,8 @@
 /*
- * explain.c - extended operation .3.5: what policy makes of a guest, an application and circumstances,
- * rule by rule.
- * In: {"guest":<DN>,"application":<id>,"peer":<address>,"ssf":<bits>,"claims":{...},"entry":<DN>},
- * from who may write the tenant entry; all but guest may be absent.
- * Out: {"verdict":"allow"|"deny","reason","rule","until","application","steps":[...],"entry":{...}};
- * nothing is written, counted or remembered.
+ * explain.c - extended operation .3.5: what policy makes of a guest and circumstances, rule by rule.
+ * In: {"guest","application","peer","ssf","claims","entry"}, from who may write the tenant entry.
+ * Out: {"verdict","reason","rule","until","application","steps","entry"}; nothing is written,
+ * counted or remembered.
  */
 #include "explain_parts.h"
 
@@ -80,9 +78,27 @@ static int read_request(struct b2b_explaining *it)
 	return LDAP_SUCCESS;
 }
 
+static int refuse_guest(struct b2b_explaining *it)
+{
+	return refuse(it, LDAP_NO_SUCH_OBJECT, "guest", "there is no guest of this name");
+}
+
+/* By direct connect nobody has an entry, and the name tells who it is. */
+static int find_direct(struct b2b_explaining *it)
+{
+	if (!b2b_direct_read(it->op, it->exop->tenant, &it->ndn, &it->guest))
+		return refuse_guest(it);
+	it->direct = true;
+	it->context.scope = B2B_DIRECT_IN;
+	it->partner = b2b_snapshot_partner(it->snapshot, it->guest.home_tenant);
+	return LDAP_SUCCESS;
+}
+
 /* The entry is copied: others are read later, and none may be held meanwhile. */
 static int find_guest(struct b2b_explaining *it)
 {
+	if (b2b_direct_tenant(&it->ndn))
+		return find_direct(it);
 	bool ours = b2b_tenant_of(&it->ndn) == it->exop->tenant;
 	Entry *e = ours ? b2b_entry_get(it->op, it->exop->tenant, &it->ndn) : NULL;
 
@@ -91,7 +107,7 @@ static int find_guest(struct b2b_explaining *it)
 	if (e)
 		b2b_entry_release(it->op, it->exop->tenant, e);
 	if (!it->e)
-		return refuse(it, LDAP_NO_SUCH_OBJECT, "guest", "there is no guest of this name");
+		return refuse_guest(it);
 	b2b_map_guest(it->op, it->e, &it->guest);
 	it->partner = b2b_snapshot_partner(it->snapshot, it->guest.home_tenant);
 	return LDAP_SUCCESS;
@@ -133,7 +149,8 @@ void b2b_explain_note(struct b2b_explaining *it, const char *rule, const char *d
 
 /* --- the decision --- */
 
-/* A token's audience, what the request says, where the guest comes from: as for a sign-in. */
+/* A token's audience, what the request says, where the guest comes from: as for a sign-in; by direct
+ * connect not the last. */
 static int find_app(struct b2b_explaining *it)
 {
 	struct b2b_door door = { .peer = it->context.peer };
@@ -142,7 +159,7 @@ static int find_app(struct b2b_explaining *it)
 	if (!it->app_id && it->identity && it->identity->app)
 		it->app = it->identity->app;
 	else if (!it->app_id)
-		it->app = b2b_snapshot_app(it->snapshot, &door);
+		it->app = it->direct ? NULL : b2b_snapshot_app(it->snapshot, &door);
 	else if (!b2b_str_equal_nocase(id, b2b_str_of("directory")))
 		it->app = b2b_snapshot_app_by_id(it->snapshot, id);
 	else
@@ -151,6 +168,29 @@ static int find_app(struct b2b_explaining *it)
 		return refuse(it, LDAP_NO_SUCH_OBJECT, "application",
 			      "there is no such application");
 	return LDAP_SUCCESS;
+}
+
+static void note_direct(struct b2b_explaining *it)
+{
+	struct b2b_bearer bearer = { .right = true,
+				     .tenant = it->exop->tenant,
+				     .tenant_id = it->guest.home_tenant,
+				     .subject = it->guest.home_subject,
+				     .email = b2b_str_of(it->identity ? it->identity->email
+								      : NULL) };
+	const char *obstacle = b2b_direct_obstacle(it->op, &bearer);
+
+	b2b_explain_note(it, "direct connect", it->partner ? it->partner->dn : NULL,
+			 obstacle ? "proof" : NULL, obstacle ? obstacle : "without an entry");
+}
+
+/* What one without an entry sees goes up to its application's label, as long as its token lives. */
+static void narrow(struct b2b_explaining *it)
+{
+	time_t end = it->identity ? it->identity->expires + B2B_TOKEN_LEEWAY_SECS : 0;
+
+	if (end && (!it->verdict.until || it->verdict.until > end))
+		it->verdict.until = end;
 }
 
 static void note_connection(struct b2b_explaining *it)
@@ -167,14 +207,40 @@ static void note_connection(struct b2b_explaining *it)
 				 it->context.is_protected ? "protected" : "not protected");
 }
 
+/* The assigned group that the guest belongs to, the first of several. */
+static const char *find_group(const struct b2b_explaining *it)
+{
+	const struct b2b_app *app = &it->app->u.app;
+
+	for (size_t i = 0; i < app->assignee_count; i++) {
+		struct b2b_list one = { &app->assignees[i], 1 };
+
+		if (b2b_groups_lead_to(it->op, it->exop->tenant, &one, &it->ndn, NULL))
+			return app->assignees[i];
+	}
+	return NULL;
+}
+
 static void decide(struct b2b_explaining *it)
 {
 	struct b2b_explained what = { it->snapshot, &it->guest, it->app, &it->context, NULL };
+	struct b2b_verdict verdict;
 
+	if (it->direct && it->app && it->app->u.app.max_label)
+		it->guest.clearance = b2b_str_of(it->app->u.app.max_label);
 	/* which finds out whether the guest is assigned, too */
-	b2b_passage_decide(it->op, it->exop->tenant, it->snapshot, &it->guest, it->app,
-			   &it->context);
+	verdict = b2b_passage_decide(it->op, it->exop->tenant, it->snapshot, &it->guest, it->app,
+				     &it->context);
+	if (it->context.assigned && it->app)
+		what.assigned_by = find_group(it);
 	it->verdict = b2b_explain(&what, note, it);
+	if (it->direct)
+		narrow(it);
+	if (it->verdict.effect != B2B_ALLOW || verdict.effect == B2B_ALLOW)
+		return;
+	append(it, "home", verdict.rule, b2b_reason_name(verdict.reason),
+	       "denied by its home, a tenant of this server too");
+	it->verdict = verdict;
 }
 
 /* --- the answer --- */
@@ -197,6 +263,8 @@ static int answer(struct b2b_explaining *it)
 	if (until[0])
 		json_object_set_new(out, "until", json_string(until));
 	json_object_set(out, "steps", it->steps);
+	if (!BER_BVISNULL(&it->entry))
+		json_object_set_new(out, "entry", b2b_explain_entry(it));
 	return b2b_exop_answer(it->exop, out);
 }
 
@@ -216,6 +284,8 @@ static int explain(struct b2b_explaining *it)
 	rc = find_app(it);
 	if (rc != LDAP_SUCCESS)
 		return rc;
+	if (it->direct)
+		note_direct(it);
 	note_connection(it);
 	decide(it);
 	return answer(it);

@@ -75,6 +75,26 @@ static bool may_give(const struct b2b_explaining *it)
 	return b2b_prove_may(&admission, B2B_IDP_OIDC, true).effect == B2B_ALLOW;
 }
 
+/* Who has no entry is its subject alone. */
+static bool is_of(const struct b2b_explaining *it, const struct b2b_bearer *bearer)
+{
+	return it->direct ? b2b_str_equal(bearer->subject, it->guest.home_subject)
+			  : b2b_bearer_is_of(bearer, &it->guest, it->e);
+}
+
+/* What home permits, where its token says so. */
+static bool may_leave(struct b2b_explaining *it)
+{
+	unsigned bit = it->direct ? B2B_OUT_DIRECT : B2B_OUT_COLLAB;
+	enum b2b_reason reason = it->direct ? B2B_REASON_DIRECT_CONNECT : B2B_REASON_OUTBOUND_USERS;
+
+	if (it->identity->out & bit)
+		return true;
+	b2b_explain_note(it, "claims", it->partner->dn, b2b_reason_name(reason),
+			 "its home does not let it do this (b2b_out)");
+	return false;
+}
+
 /* Whose proof it is; completed claims are of the guest. */
 static bool judge_subject(struct b2b_explaining *it, bool completed)
 {
@@ -89,7 +109,7 @@ static bool judge_subject(struct b2b_explaining *it, bool completed)
 					   .guest = it->guest,
 					   .partner = it->partner };
 
-	if (!completed && !b2b_bearer_is_of(&bearer, &it->guest, it->e)) {
+	if (!completed && !is_of(it, &bearer)) {
 		b2b_explain_note(it, "claims", it->guest.dn, "proof",
 				 "this would be another's proof");
 		return false;
@@ -174,6 +194,6 @@ void b2b_explain_claims(struct b2b_explaining *it)
 		return;
 	}
 	take_identity(it);
-	if (judge_subject(it, completed))
+	if (judge_subject(it, completed) && may_leave(it))
 		note_identity(it);
 }

@@ -15,7 +15,8 @@ struct b2b_explaining {
 	struct berval ndn, entry; /* of the guest, and of what it may see or not; in op's memory */
 	const char *app_id;       /* or NULL: as for a sign-in */
 	json_t *claims;           /* an object of the request, or NULL */
-	Entry *e;                 /* the guest's, a copy */
+	Entry *e;                 /* the guest's, a copy; NULL: */
+	bool direct;              /* it has none */
 	struct b2b_snapshot *snapshot;
 	struct b2b_guest guest;
 	const struct b2b_rule *partner, *app; /* or NULL */
@@ -33,5 +34,8 @@ void b2b_explain_note(struct b2b_explaining *it, const char *rule, const char *d
 
 /* explain_claims.c: what the claims make of the circumstances; they may be believed or not. */
 void b2b_explain_claims(struct b2b_explaining *it);
+
+/* explain_entry.c: what the guest sees of an entry, once the verdict is there; the caller's. */
+json_t *b2b_explain_entry(struct b2b_explaining *it);
 
 #endif

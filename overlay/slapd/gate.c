@@ -8,100 +8,48 @@
 static bool gate_is_open;
 static slap_overinst b2b_gate;
 
-static ConfigTable gate_options[] = { { NULL, NULL, 0, 0, 0, ARG_IGNORED } };
+/* Whether searches of guests are narrowed; configured: somebody said so. */
+static struct {
+	bool off, configured;
+} narrow;
+
+static int configure_narrow(ConfigArgs *c)
+{
+	if (c->op == SLAP_CONFIG_EMIT) {
+		c->value_int = !narrow.off;
+		return narrow.configured ? 0 : 1;
+	}
+	narrow.configured = c->op != LDAP_MOD_DELETE;
+	narrow.off = narrow.configured && !c->value_int;
+	return 0;
+}
+
+static ConfigTable gate_options[] = {
+	{ "b2b-narrow",
+	  "on|off",
+	  2,
+	  2,
+	  0,
+	  ARG_ON_OFF | ARG_MAGIC,
+	  configure_narrow,
+	  "( " B2B_OID ".5.7 NAME 'olcB2bNarrow' "
+	  "DESC 'Whether searches of guests who see little look at that alone; TRUE where absent' "
+	  "EQUALITY booleanMatch SYNTAX OMsBoolean SINGLE-VALUE )",
+	  NULL,
+	  { .v_int = 0 } },
+	{ NULL, NULL, 0, 0, 0, ARG_IGNORED }
+};
 
 static ConfigOCs gate_classes[] = {
 	{ .co_def = "( " B2B_OID ".6.2 NAME 'olcB2bGateConfig' "
 		    "DESC 'The door for guests of partner organisations, on the frontend' "
-		    "SUP olcOverlayConfig )",
+		    "SUP olcOverlayConfig MAY olcB2bNarrow )",
 	  .co_type = Cft_Overlay,
 	  .co_table = gate_options },
 	{ .co_def = NULL }
 };
 
 /* --- operations --- */
-
-/* Makes the answers about hidden and missing entries alike. */
-static int hide_existence(Operation *op, SlapReply *rs)
-{
-	bool adds_in_vain = op->o_callback->sc_private != NULL;
-
-	if (rs->sr_type != REP_RESULT)
-		return SLAP_CB_CONTINUE;
-	/* slapd looks for the name before it asks whether the account may add at all */
-	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
-		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
-		rs->sr_text = "no write access to parent";
-	}
-	/* where an alias leads to a hidden entry, the search is told that there is none */
-	if (rs->sr_err == LDAP_ALIAS_PROBLEM) {
-		rs->sr_err = LDAP_NO_SUCH_OBJECT;
-		rs->sr_text = NULL;
-	}
-	/* of a hidden entry it comes without a matched DN, of a missing one with */
-	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
-		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
-			ch_free((char *)rs->sr_matched);
-			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
-		}
-		rs->sr_matched = NULL;
-	}
-	return SLAP_CB_CONTINUE;
-}
-
-/* adds_in_vain: what is added has the name of a hidden entry, in a place where it may not be. */
-static void push_hide_existence(Operation *op, bool adds_in_vain)
-{
-	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
-
-	cb->sc_response = hide_existence;
-	cb->sc_private = adds_in_vain ? cb : NULL;
-	cb->sc_next = op->o_callback;
-	op->o_callback = cb;
-}
-
-/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
- * an extensible match of any attribute, which is false where it may look at none. */
-static bool asks_no_attribute(const Filter *f)
-{
-	switch (f->f_choice & SLAPD_FILTER_MASK) {
-	case LDAP_FILTER_AND:
-	case LDAP_FILTER_OR:
-		for (const Filter *part = f->f_list; part; part = part->f_next) {
-			if (asks_no_attribute(part))
-				return true;
-		}
-		return false;
-	case LDAP_FILTER_NOT:
-		return asks_no_attribute(f->f_not);
-	case LDAP_FILTER_EXT:
-		return !f->f_mra->ma_desc;
-	case SLAPD_FILTER_COMPUTED:
-		return f->f_result != SLAPD_COMPARE_UNDEFINED;
-	default:
-		return false;
-	}
-}
-
-/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
- * such a one is asked together with (objectClass=*), which never is. */
-static void close_filter(Operation *op)
-{
-	Filter *all, *class;
-
-	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
-		return;
-	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
-	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
-	class->f_choice = LDAP_FILTER_PRESENT;
-	class->f_desc = slap_schema.si_ad_objectClass;
-	class->f_next = op->ors_filter;
-	all->f_choice = LDAP_FILTER_AND;
-	all->f_and = class;
-	op->ors_filter = all; /* freed with the operation, part by part */
-	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
-	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
-}
 
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
@@ -136,8 +84,9 @@ static bool is_redemption(Operation *op)
 	return op->o_tag == LDAP_REQ_EXTENDED && bvmatch(&op->ore_reqoid, &redeem);
 }
 
-/* What a guest may do; of writing only the answer to its own review is among a guest's rights. */
-static bool is_guest_operation(Operation *op)
+/* What a guest may do; of writing only the answer to its own review is among a guest's rights, and of
+ * one without an entry not even that. */
+static bool is_guest_operation(Operation *op, bool direct)
 {
 	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
 	static const struct berval cancel = BER_BVC(LDAP_EXOP_CANCEL);
@@ -151,10 +100,11 @@ static bool is_guest_operation(Operation *op)
 	case LDAP_REQ_COMPARE:
 		return true;
 	case LDAP_REQ_MODIFY:
-		return b2b_review_may_answer(op);
+		return !direct && b2b_review_may_answer(op);
 	case LDAP_REQ_EXTENDED:
 		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
-		       bvmatch(&op->ore_reqoid, &starttls) || bvmatch(&op->ore_reqoid, &totp);
+		       bvmatch(&op->ore_reqoid, &starttls) ||
+		       (bvmatch(&op->ore_reqoid, &totp) && !direct);
 	default:
 		return false;
 	}
@@ -240,8 +190,8 @@ static int gate_service(Operation *op, SlapReply *rs)
 	if (!refers && ((hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN)) ||
 			renames_below_hidden(op, tenant)))
 		return refuse_missing(op, rs, tenant);
-	close_filter(op);
-	push_hide_existence(op, hidden && add && !may);
+	b2b_alike_filter(op);
+	b2b_alike_answers(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -278,13 +228,14 @@ static int forget_groups(Operation *op, SlapReply *rs)
  * cn=config says whether a database has dynamic groups. */
 static void follow_groups(Operation *op)
 {
-	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END), config = BER_BVC("cn=config");
+	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END),
+				   config = BER_BVC("cn=config");
 	slap_callback *cb;
 
-	if (op->o_tag == LDAP_REQ_EXTENDED ? !bvmatch(&op->ore_reqoid, &commit)
-					   : op->o_tag == LDAP_REQ_SEARCH ||
-						     op->o_tag == LDAP_REQ_COMPARE ||
-						     !dnIsSuffix(&op->o_req_ndn, &config))
+	if (op->o_tag == LDAP_REQ_EXTENDED
+		    ? !bvmatch(&op->ore_reqoid, &commit)
+		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
+			      !dnIsSuffix(&op->o_req_ndn, &config))
 		return;
 	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
 	cb->sc_response = forget_groups;
@@ -331,7 +282,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
 			return refuse_verdict(op, rs, passage);
-		if (!is_guest_operation(op))
+		if (!is_guest_operation(op, passage->direct))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this operation");
 		if (has_other_control(op))
@@ -344,8 +295,10 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
-		close_filter(op);
-		push_hide_existence(op, false);
+		b2b_alike_filter(op);
+		b2b_alike_answers(op, false);
+		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
+			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
 		if (compares_subordinates(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS, NULL);
@@ -427,8 +380,10 @@ bool b2b_gate_pause(BackendDB *be)
 
 static int gate_db_init(BackendDB *be, ConfigReply *cr)
 {
-	if (SLAP_ISGLOBALOVERLAY(be))
+	if (SLAP_ISGLOBALOVERLAY(be)) {
+		memset(&narrow, 0, sizeof(narrow));
 		return 0;
+	}
 	snprintf(cr->msg, sizeof(cr->msg),
 		 "b2b: overlay b2bgate stands on the frontend; on a database stands b2b");
 	Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);

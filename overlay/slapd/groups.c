@@ -19,10 +19,12 @@ struct name {
 /* All names that a list leads to.  Immutable once it is published. */
 struct closure {
 	struct closure *next;
-	char *const *list; /* which one: a list lives as long as its snapshot */
+	/* which one: a list lives as long as its snapshot; NULL: the group that is first */
+	char *const *list;
 	size_t count;
 	uint64_t group_writes, writes; /* as they were before anything was read */
 	bool dynamic;                  /* any write may change it, not those to groups alone */
+	bool unclear;                  /* somebody may be missing */
 	Avlnode *tree;
 	struct name *first, **end;
 	size_t names;
@@ -42,8 +44,8 @@ static _Thread_local bool collecting;
 static int compare_names(const void *a, const void *b)
 {
 	const struct name *one = a, *other = b;
-	int by_length = (one->ndn.bv_len > other->ndn.bv_len) -
-			(one->ndn.bv_len < other->ndn.bv_len);
+	int by_length =
+		(one->ndn.bv_len > other->ndn.bv_len) - (one->ndn.bv_len < other->ndn.bv_len);
 
 	return by_length ? by_length : memcmp(one->ndn.bv_val, other->ndn.bv_val, one->ndn.bv_len);
 }
@@ -76,7 +78,7 @@ struct collection {
 	struct b2b_tenant *tenant;
 	const struct berval *but; /* a group that does not count, or NULL */
 	struct closure *closure;
-	int depth;          /* of what is found */
+	int depth;           /* of what is found */
 	const char *unclear; /* why somebody may be missing; NULL: nobody is */
 };
 
@@ -204,6 +206,7 @@ static struct closure *collect(Operation *op, struct b2b_tenant *tenant, char *c
 		      count ? list[0] : "", count > 1 ? " and others" : "", c.unclear);
 	else if (!c.unclear)
 		atomic_store(&groups->complained, false);
+	closure->unclear = c.unclear != NULL;
 	return closure;
 }
 
@@ -230,6 +233,13 @@ static int look_up(struct b2b_groups *groups, char *const *list, size_t count,
 	return found;
 }
 
+/* Whether both are of one list. */
+static bool are_same(const struct closure *one, const struct closure *other)
+{
+	return one->list == other->list &&
+	       (one->list || bvmatch(&one->first->ndn, &other->first->ndn));
+}
+
 static void drop_stale(struct b2b_groups *groups, const struct closure *newer)
 {
 	struct closure **p = &groups->closures;
@@ -237,7 +247,7 @@ static void drop_stale(struct b2b_groups *groups, const struct closure *newer)
 	while (*p) {
 		struct closure *closure = *p;
 
-		if (is_fresh(groups, closure) && (!newer || closure->list != newer->list)) {
+		if (is_fresh(groups, closure) && (!newer || !are_same(closure, newer))) {
 			p = &closure->next;
 			continue;
 		}
@@ -268,6 +278,39 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 	struct closure *closure = collect(op, tenant, groups, count, NULL);
 	found = closure_has(closure, ndn);
 	keep(tenant->groups, closure);
+	return found;
+}
+
+static int answer(const struct closure *closure, const struct berval *ndn)
+{
+	if (closure_has(closure, ndn))
+		return 1;
+	return closure->unclear ? -1 : 0;
+}
+
+int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berval *group,
+		     const struct berval *ndn)
+{
+	struct b2b_groups *groups = tenant->groups;
+	char *const list[] = { group->bv_val };
+	bool kept = false;
+	int found = -1;
+
+	if (collecting)
+		return -1;
+	ldap_pvt_thread_mutex_lock(&groups->mutex);
+	for (struct closure *c = groups->closures; c && !kept; c = c->next) {
+		kept = !c->list && bvmatch(&c->first->ndn, group) && is_fresh(groups, c);
+		if (kept)
+			found = answer(c, ndn);
+	}
+	ldap_pvt_thread_mutex_unlock(&groups->mutex);
+	if (kept)
+		return found;
+	struct closure *closure = collect(op, tenant, list, 1, NULL);
+	closure->list = NULL;
+	found = answer(closure, ndn);
+	keep(groups, closure);
 	return found;
 }
 

@@ -30,33 +30,6 @@ static struct b2b_str subject_of(Operation *op, Entry *e)
 	return a ? b2b_map_copy_str(op, b2b_map_str(&a->a_vals[0])) : (struct b2b_str){ NULL, 0 };
 }
 
-static bool has_member(Operation *op, struct b2b_tenant *tenant, char *group,
-		       const struct berval *ndn)
-{
-	struct berval group_ndn, value = *ndn;
-	AttributeDescription *types[2] = { NULL, NULL };
-	const char *why;
-	bool found = false;
-
-	ber_str2bv(group, 0, 0, &group_ndn);
-	if (dn_match(&group_ndn, ndn))
-		return true;
-	slap_str2ad("member", &types[0], &why);
-	slap_str2ad("uniqueMember", &types[1], &why);
-	Entry *e = b2b_entry_get(op, tenant, &group_ndn);
-	for (size_t i = 0; e && i < 2; i++) {
-		Attribute *a = types[i] ? attr_find(e->e_attrs, types[i]) : NULL;
-
-		found = found || (a && attr_valfind(a,
-						    SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
-							    SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
-						    &value, NULL, NULL) == LDAP_SUCCESS);
-	}
-	if (e)
-		b2b_entry_release(op, tenant, e);
-	return found;
-}
-
 /* Of a group that cannot be read it is not known who is in it. */
 static bool is_readable(const struct gathering *it, struct berval *ndn)
 {
@@ -80,6 +53,7 @@ static void gather_target(struct gathering *it, const struct b2b_rule *rule,
 {
 	struct berval value = { target->len, target->value }, ndn;
 	void *memory = it->op->o_tmpmemctx;
+	int holds;
 
 	/* a tenant's id, an entryUUID */
 	if (!target->is_group && !memchr(target->value, '=', target->len))
@@ -89,11 +63,12 @@ static void gather_target(struct gathering *it, const struct b2b_rule *rule,
 		doubt(it, rule, target, "is no DN");
 		return;
 	}
-	if (has_member(it->op, it->tenant, ndn.bv_val, &it->entry->e_nname))
+	holds = b2b_groups_holds(it->op, it->tenant, &ndn, &it->entry->e_nname);
+	if (holds > 0)
 		it->names[it->member.group_count++] =
 			b2b_map_copy_str(it->op, (struct b2b_str){ target->value, target->len });
-	else if (target->is_group && !is_readable(it, &ndn))
-		doubt(it, rule, target, "is a group that cannot be read");
+	else if (holds < 0 || (target->is_group && !is_readable(it, &ndn)))
+		doubt(it, rule, target, "is a group of which not all is known");
 	it->op->o_tmpfree(ndn.bv_val, memory);
 }
 

@@ -206,10 +206,29 @@ def test_control__blocked_groups_that_are_not_known(server, out):
         server.wait_log(f'users target "{group}" is ', since=mark)
 
 
+def test_control__nested_groups(server, out):
+    """mia's group in a group, up to eight deep, counts as the group itself.  Nested deeper, who is
+    in it is not known: allowed it lets nobody out, blocked it keeps everybody in, max as well."""
+    names = [f"cn=nest{depth},ou=groups,{b.SUFFIX}" for depth in range(9)]
+    server.load("".join(f"dn: {dn}\nobjectClass: groupOfNames\ncn: nest{depth}\n"
+                        f"member: {names[depth - 1] if depth else STAFF}\n\n"
+                        for depth, dn in enumerate(names)))
+    for depth, access, mia, max_ in ((0, "allowed", 0, 49), (0, "blocked", 49, 0),
+                                     (6, "allowed", 0, 49), (6, "blocked", 49, 0),
+                                     (8, "allowed", 49, 49), (8, "blocked", 49, 49)):
+        out(PARTNER, UsersAccess=access, UsersTarget=names[depth], AppsAccess=access)
+        assert bind(server) == (mia, ""), (depth, access)
+        assert bind(server, MAX, "max-pw") == (max_, ""), (depth, access)
+
+
 def test_control__at_once(server, out):
     """A block holds for the very next bind, its end too; a member who leaves the group that is
-    let out stays in from then on; other binds of the same person are untouched."""
-    out(PARTNER, UsersAccess="allowed", UsersTarget=STAFF, AppsAccess="allowed", groups=STAFF)
+    let out, in however many groups it is, stays in from then on; other binds of the same person are
+    untouched."""
+    around = f"cn=around,ou=groups,{b.SUFFIX}"
+    server.load(f"dn: {around}\nobjectClass: groupOfNames\ncn: around\nmember: {STAFF}\n\n")
+    out(PARTNER, UsersAccess="allowed", UsersTarget=[b.member_dn("else"), around],
+        AppsAccess="allowed", groups=around)
     assert bind(server) == (0, "")
     root = server.root()
     root.modify_s(STAFF, [replace("member", MAX)])
