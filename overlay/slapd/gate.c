@@ -97,49 +97,6 @@ static void push_hide_existence(Operation *op, bool adds_in_vain)
 	push_callback(op, hide_existence, adds_in_vain ? op : NULL);
 }
 
-/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
- * an extensible match of any attribute, which is false where it may look at none. */
-static bool asks_no_attribute(const Filter *f)
-{
-	switch (f->f_choice & SLAPD_FILTER_MASK) {
-	case LDAP_FILTER_AND:
-	case LDAP_FILTER_OR:
-		for (const Filter *part = f->f_list; part; part = part->f_next) {
-			if (asks_no_attribute(part))
-				return true;
-		}
-		return false;
-	case LDAP_FILTER_NOT:
-		return asks_no_attribute(f->f_not);
-	case LDAP_FILTER_EXT:
-		return !f->f_mra->ma_desc;
-	case SLAPD_FILTER_COMPUTED:
-		return f->f_result != SLAPD_COMPARE_UNDEFINED;
-	default:
-		return false;
-	}
-}
-
-/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
- * such a one is asked together with (objectClass=*), which never is. */
-static void close_filter(Operation *op)
-{
-	Filter *all, *class;
-
-	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
-		return;
-	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
-	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
-	class->f_choice = LDAP_FILTER_PRESENT;
-	class->f_desc = slap_schema.si_ad_objectClass;
-	class->f_next = op->ors_filter;
-	all->f_choice = LDAP_FILTER_AND;
-	all->f_and = class;
-	op->ors_filter = all; /* freed with the operation, part by part */
-	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
-	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
-}
-
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
 static const char *const guest_controls[] = {
@@ -291,7 +248,7 @@ static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *
 		return refuse(op, rs, LDAP_UNAVAILABLE_CRITICAL_EXTENSION,
 			      "b2b: applications may not sort by this attribute");
 	b2b_filter_narrow(op, passage);
-	close_filter(op);
+	b2b_filter_close(op);
 	if (b2b_filter_compares_hidden(op, passage))
 		push_callback(op, say_no_attribute, NULL);
 	push_hide_existence(op, hidden && add && !may);
@@ -371,7 +328,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
-		close_filter(op);
+		b2b_filter_close(op);
 		push_hide_existence(op, false);
 		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
 			return b2b_narrow_search(op, rs, passage);
