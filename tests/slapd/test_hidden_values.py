@@ -10,6 +10,7 @@ from lib import builders, eyes
 from lib.builders import PEOPLE, SUFFIX, guest_dn, member_dn, service_dn
 from lib.eyes import SUB, answer, code, control, limited, seen
 from lib.hostile import ber
+from test_service import Watch
 
 TEAMS = f"ou=teams,{SUFFIX}"
 SHOWN, HIDDEN, NOBODY = guest_dn("shown"), guest_dn("hidden"), guest_dn("nobody")
@@ -262,6 +263,26 @@ def test_sort_keys(wiki, mia):
                 set(seen(mia, TEAMS))
     for bound, attr in ((wiki, b"cn"), (mia, b"member")):
         assert answer(seen, bound, TEAMS, controls=[sort(attr)])[:3] == (0, None, None)
+
+
+@pytest.mark.parametrize("text", ["(objectClass=*)", "(member=*)",
+                                  f"(|(member:dnSubtreeMatch:=ou=guests,{SUFFIX})(memberUid=h*)"
+                                  f"(:dnSubtreeMatch:=ou=guests,{SUFFIX})(objectClass=*))"])
+def test_persist_phase(world, wiki, text):
+    """A search that slapo-syncprov keeps longer than the operation lives: groups that change come
+    without the values, and slapd serves on."""
+    watch = Watch(wiki, text=text)
+    watch.until(lambda: watch.refreshed, "refresh")
+    names = {dn: entry for _, dn, entry in watch.events}
+    assert f"cn=mixed,{TEAMS}" in names
+    watch.events.clear()
+    world.modify(f"dn: cn=mixed,{TEAMS}\nchangetype: modify\nreplace: description\n"
+                 f"description: {len(text)}\n")
+    watch.until(lambda: watch.events, "change")
+    for entry in (*names.values(), watch.events[0][2]):
+        assert not [v for _, v in texts(entry) if b"uid=hidden" in v.lower() or v == b"hidden"]
+    assert {v.decode() for v in watch.events[0][2]["member"]} == {SHOWN, MIA}
+    assert world.alive()
 
 
 def test_changes_take_effect_at_once(world, wiki):
