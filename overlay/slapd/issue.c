@@ -57,16 +57,16 @@ static int read_request(struct issuing *it)
 	return rc;
 }
 
-/* A person of this very database, on its own connection and in its own name: nobody gets a token
- * that says that it is somebody else.  An application's account is no person. */
+/* A person of this very database, in its own name: nobody gets a token that says that it is somebody
+ * else (slapd refuses proxied authorization here; should it not, this does).  An application's account
+ * is no person. */
 static bool is_member(struct issuing *it)
 {
 	Operation *op = it->op;
 	struct b2b_passage *passage = b2b_passage_find(op);
 
 	return passage && passage->who == B2B_WHO_OTHER && !passage->service &&
-	       b2b_map_is_own_name(op) && !be_isroot_dn(it->tenant->be, &op->o_ndn) &&
-	       !b2b_session_is_service(&op->o_ndn) && b2b_tenant_of(&op->o_ndn) == it->tenant;
+	       b2b_map_is_own_name(op) && b2b_tenant_of(&op->o_ndn) == it->tenant;
 }
 
 /* The entry is copied: groups are read later, and nothing may be held meanwhile. */
@@ -78,8 +78,7 @@ static int find_member(struct issuing *it)
 		return refuse(it, LDAP_INSUFFICIENT_ACCESS, NULL);
 	it->member = entry_dup(e);
 	b2b_entry_release(it->op, it->tenant, e);
-	if (b2b_map_is_guest(it->member) ||
-	    !attr_find(it->member->e_attrs, slap_schema.si_ad_entryUUID) ||
+	if (!attr_find(it->member->e_attrs, slap_schema.si_ad_entryUUID) ||
 	    !b2b_person_is_active(it->op, it->tenant, &it->op->o_ndn))
 		return refuse(it, LDAP_INSUFFICIENT_ACCESS, NULL);
 	return LDAP_SUCCESS;
