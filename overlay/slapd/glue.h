@@ -523,6 +523,14 @@ bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const Attribute
 /* Whether a modification by a guest is about such an entry. */
 bool b2b_review_may_answer(Operation *op);
 
+/* alike.c */
+/* Makes the answers about hidden and missing entries alike.  adds_in_vain: what is added has the name
+ * of a hidden entry, in a place where it may not be. */
+void b2b_alike_answers(Operation *op, bool adds_in_vain);
+/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
+ * such a one is asked together with (objectClass=*), which never is. */
+void b2b_alike_filter(Operation *op);
+
 /* gate.c */
 int b2b_gate_register(void);
 /* Whether an enabled overlay b2bgate stands on the frontend now. */
