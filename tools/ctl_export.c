@@ -42,7 +42,8 @@ static int read_default(struct export *export)
 	return result;
 }
 
-/* The home identity provider is ours alone; Graph has no word for it. */
+/* The home identity provider and what bounds the guests' view are ours alone; Graph has no word for
+ * them. */
 static void note_left_out(const struct export *export)
 {
 	static const enum b2b_attr ours[] = { B2B_ATTR_TENANT_DOMAIN,
@@ -62,7 +63,9 @@ static void note_left_out(const struct export *export)
 					      B2B_ATTR_HOME_URI,
 					      B2B_ATTR_HOME_BIND_DN,
 					      B2B_ATTR_HOME_START_TLS,
-					      B2B_ATTR_HOME_CA_FILE };
+					      B2B_ATTR_HOME_CA_FILE,
+					      B2B_ATTR_GUEST_ACCESS,
+					      B2B_ATTR_MAX_LABEL };
 
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
 		size_t count = 0;

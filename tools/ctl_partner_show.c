@@ -234,6 +234,8 @@ static void show(const struct showing *showing)
 	say_settings(showing);
 	say_values(showing->entry, B2B_ATTR_IDP, "signs in by", "nothing");
 	say_values(showing->entry, B2B_ATTR_HOME_URI, "home servers", NULL);
+	say_values(showing->entry, B2B_ATTR_GUEST_ACCESS, "its guests see", NULL);
+	say_values(showing->entry, B2B_ATTR_MAX_LABEL, "labels up to", NULL);
 	say_tokens(showing);
 	say_warnings(showing);
 }

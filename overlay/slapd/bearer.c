@@ -1,8 +1,8 @@
 /*
  * bearer.c - a token that a bind carries: verified at the gate, before anybody looks whose name it is
  * given for, so that known and unknown guests take the same way.
- * In: a password, or what OAUTHBEARER carries.  Out: struct b2b_bearer for admit.c, direct.c; the guest whose
- * token it is.  Nothing of a token is ever logged.
+ * In: a password, or what OAUTHBEARER carries.  Out: struct b2b_bearer for admit.c and direct.c; the
+ * guest whose token it is.  Nothing of a token is ever logged.
  */
 #include "glue.h"
 
@@ -234,11 +234,14 @@ enum b2b_owner b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *tok
 	look_for(op, &match, b2b_attr_name(B2B_ATTR_HOME_SUBJECT), token->subject);
 	if (match.count == 0)
 		look_for(op, &match, "mail", token->email);
+	if (match.count == 0 && !match.unclear)
+		return B2B_OWNER_NONE;
 	if (match.count != 1) {
 		Debug(LDAP_DEBUG_STATS, "b2b: %s token of tenant=%s: %s\n", op->o_log_prefix,
 		      token->tenant_id.s,
-		      match.count ? "several guests are this subject" : "no guest is this subject");
-		return match.count || match.unclear ? B2B_OWNER_UNCLEAR : B2B_OWNER_NONE;
+		      match.count ? "several guests are this subject"
+				  : "a guest may be this subject, which is not clear");
+		return B2B_OWNER_UNCLEAR;
 	}
 	*dn_r = match.dn;
 	*ndn_r = match.ndn;

@@ -119,8 +119,13 @@ static bool is_heard_of(const struct b2b_bearer *token)
 void b2b_direct_find(Operation *op, const struct b2b_bearer *token, struct berval *dn_r,
 		     struct berval *ndn_r)
 {
-	if (b2b_bearer_find_guest(op, token, dn_r, ndn_r) == B2B_OWNER_NONE && is_heard_of(token))
+	if (b2b_bearer_find_guest(op, token, dn_r, ndn_r) != B2B_OWNER_NONE)
+		return;
+	if (is_heard_of(token))
 		make_name(op, token, dn_r, ndn_r);
+	else
+		Debug(LDAP_DEBUG_STATS, "b2b: %s token of tenant=%s: no guest is this subject\n",
+		      op->o_log_prefix, token->tenant_id.s);
 }
 
 /* A guest that nothing is known of but tenant and subject. */

@@ -65,6 +65,11 @@ static int hide_existence(Operation *op, SlapReply *rs)
 		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
 		rs->sr_text = "no write access to parent";
 	}
+	/* where an alias leads to a hidden entry, the search is told that there is none */
+	if (rs->sr_err == LDAP_ALIAS_PROBLEM) {
+		rs->sr_err = LDAP_NO_SUCH_OBJECT;
+		rs->sr_text = NULL;
+	}
 	/* of a hidden entry it comes without a matched DN, of a missing one with */
 	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
 		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
@@ -228,6 +233,30 @@ static bool may_write_at_parent(Operation *op, struct b2b_tenant *tenant)
 	return may;
 }
 
+/* Answers as slapd does for an entry that is not there, by the same steps. */
+static int refuse_missing(Operation *op, SlapReply *rs, struct b2b_tenant *tenant)
+{
+	BackendDB *saved = op->o_bd;
+
+	op->o_bd = tenant->be;
+	int rc = backend_check_restrictions(op, rs, NULL);
+	op->o_bd = saved;
+	if (rc != LDAP_SUCCESS)
+		return refuse(op, rs, rs->sr_err, rs->sr_text);
+	return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
+}
+
+/* Whether op renames what would stand below a hidden guest. */
+static bool renames_below_hidden(Operation *op, struct b2b_tenant *tenant)
+{
+	struct berval parent;
+
+	if (op->o_tag != LDAP_REQ_MODRDN || !tenant)
+		return false;
+	dnParent(&op->o_req_ndn, &parent);
+	return b2b_access_is_hidden_guest(op, tenant, &parent);
+}
+
 /* An operation of a service account.  Writes to a guest that it does not find are answered as slapd
  * answers those to a missing entry. */
 static int gate_service(Operation *op, SlapReply *rs)
@@ -236,12 +265,15 @@ static int gate_service(Operation *op, SlapReply *rs)
 		     op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
 	struct b2b_tenant *tenant = write ? b2b_tenant_of(&op->o_req_ndn) : NULL;
 	bool hidden = tenant && b2b_access_is_hidden_guest(op, tenant, &op->o_req_ndn);
+	/* a consumer refers every write, whatever the name, to its provider */
+	bool refers = tenant && SLAP_SINGLE_SHADOW(tenant->be);
 	bool may = hidden && may_write_at_parent(op, tenant);
 	bool add = op->o_tag == LDAP_REQ_ADD; /* who may add hears that the name is taken */
 
 	/* to rename, slapd asks for the right at the parent before it looks for the entry */
-	if (hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN))
-		return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
+	if (!refers && ((hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN)) ||
+			renames_below_hidden(op, tenant)))
+		return refuse_missing(op, rs, tenant);
 	close_filter(op);
 	push_hide_existence(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
@@ -295,6 +327,15 @@ static void follow_groups(Operation *op)
 	op->o_callback = cb;
 }
 
+/* hasSubordinates tells of hidden entries too, so its compare has one answer, whatever the name.
+ * slapd must not be the one to deny it: it keeps hold of the entry, and dies at the next
+ * operation in that thread. */
+static bool compares_subordinates(Operation *op)
+{
+	return op->o_tag == LDAP_REQ_COMPARE &&
+	       op->orc_ava->aa_desc == slap_schema.si_ad_hasSubordinates;
+}
+
 /* Whether a guest's operation is about a name outside its tenant's database.  Not every backend asks
  * the access hook: cn=config asks slapd's access control alone.  What tells nothing about entries,
  * the root DSE and the schema, is everybody's. */
@@ -331,6 +372,8 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (has_other_control(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this control");
+		if (compares_subordinates(op))
+			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS, NULL);
 		if (is_elsewhere(op, passage))
 			return refuse(op, rs, LDAP_NO_SUCH_OBJECT, NULL);
 		/* where an alias leads is found out before access is checked */
@@ -341,6 +384,8 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
 			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
+		if (compares_subordinates(op))
+			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS, NULL);
 		return gate_service(op, rs);
 	}
 	return SLAP_CB_CONTINUE;

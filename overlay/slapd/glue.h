@@ -335,11 +335,18 @@ struct b2b_view_labels {
 };
 
 /* passage.c: what is known of the operation under way */
+struct b2b_passage_seen { /* the guest that a service account's search looked at last */
+	const struct b2b_tenant *tenant;
+	ID id; /* 0: none */
+	uint64_t published;
+	bool sees;
+};
 struct b2b_passage {
 	OpExtra extra;
 	struct berval ndn; /* whom this is about */
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
+	struct b2b_passage_seen seen;
 	/* for guests; all that is pointed to lives in op's memory: */
 	struct b2b_tenant *tenant;
 	struct b2b_guest guest;

@@ -134,7 +134,7 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
-	if (passage->direct)
+	if (passage->direct && proof)
 		narrow(op, passage, app, proof);
 	if (passage->verdict.effect == B2B_ALLOW)
 		b2b_view_prepare(op, passage, snapshot, app, &context);
@@ -212,6 +212,10 @@ void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
 	passage->extra = extra;
 	passage->ndn = ndn;
 	passage->narrowed = narrowed;
+	/* who is a guest no more may do what members may from its next operation on */
+	if (passage->who != B2B_WHO_GUEST)
+		passage->verdict = denial(B2B_REASON_DISABLED, NULL);
+	passage->who = B2B_WHO_GUEST;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)
@@ -226,6 +230,13 @@ struct b2b_passage *b2b_passage_enter(Operation *op)
 	return passage;
 }
 
+/* At each check of access, and mostly one and the same string. */
+static bool is_same(const struct berval *a, const struct berval *b)
+{
+	return a->bv_len == b->bv_len &&
+	       (a->bv_val == b->bv_val || !memcmp(a->bv_val, b->bv_val, a->bv_len));
+}
+
 struct b2b_passage *b2b_passage_find(Operation *op)
 {
 	OpExtra *extra;
@@ -234,7 +245,7 @@ struct b2b_passage *b2b_passage_find(Operation *op)
 	{
 		struct b2b_passage *passage = (struct b2b_passage *)extra;
 
-		if (extra->oe_key == &passage_key && bvmatch(&passage->ndn, &op->o_ndn))
+		if (extra->oe_key == &passage_key && is_same(&passage->ndn, &op->o_ndn))
 			return passage;
 	}
 	return NULL;

@@ -143,10 +143,19 @@ static enum b2b_err check_attribute_labels(const struct b2b_rule *rule, struct b
 		AttributeType *at = at_find(type);
 
 		if (!at)
-			return b2b_error_set(error,
-					     "b2bAttributeLabel: \"%s\" is no attribute type of this "
-					     "server",
-					     type);
+			return b2b_error_set(
+				error,
+				"b2bAttributeLabel: \"%s\" is no attribute type of this "
+				"server",
+				type);
+		if (at == slap_schema.si_ad_entry->ad_type ||
+		    at == slap_schema.si_ad_children->ad_type ||
+		    at == slap_schema.si_ad_objectClass->ad_type)
+			return b2b_error_set(
+				error,
+				"b2bAttributeLabel: \"%s\" stands for the whole entry, "
+				"which b2bLabel hides",
+				type);
 		for (size_t j = 0; j < i; j++) {
 			if (at_find(tenant->attribute_labels[j].type) == at)
 				return b2b_error_set(error,

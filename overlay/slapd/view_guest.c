@@ -106,22 +106,31 @@ static bool is_way_to(const struct b2b_passage *p, const struct berval *ndn)
 	return false;
 }
 
-/* The rank of an entry's label, as b2b_snapshot_label_rank has it. */
-static uint32_t label_rank(const struct b2b_passage *p, Entry *e)
+/* As b2b_snapshot_label_rank has it. */
+static uint32_t rank_of(const struct b2b_view_labels *labels, const struct berval *label)
 {
-	const struct b2b_view_labels *labels = &p->labels;
-	struct b2b_source source = b2b_map_source(e);
-	struct b2b_str label = { NULL, 0 };
-
-	if (!labels->count)
-		return 0;
-	if (!source.value(e, B2B_ATTR_LABEL, 0, &label) || !label.len)
-		return labels->unlabelled;
 	for (size_t i = 0; i < labels->count; i++) {
-		if (b2b_str_equal_nocase(labels->names[i], label))
+		if (b2b_str_equal_nocase(labels->names[i], b2b_map_str(label)))
 			return (uint32_t)i;
 	}
 	return B2B_RANK_UNKNOWN;
+}
+
+/* The rank of an entry's label; with options there may be several, of which the highest counts. */
+static uint32_t label_rank(const struct b2b_passage *p, Entry *e)
+{
+	AttributeDescription *desc = b2b_ad[B2B_ATTR_LABEL];
+	Attribute *a = p->labels.count ? attrs_find(e->e_attrs, desc) : NULL;
+	uint32_t highest = a || !p->labels.count ? 0 : p->labels.unlabelled;
+
+	for (; a; a = attrs_find(a->a_next, desc)) {
+		for (unsigned i = 0; i < a->a_numvals; i++) {
+			uint32_t rank = rank_of(&p->labels, &a->a_vals[i]);
+
+			highest = rank > highest ? rank : highest;
+		}
+	}
+	return highest;
 }
 
 /* Whether e lies in a scope; *bound_r is the highest bound of those that it lies in. */
@@ -150,8 +159,9 @@ static bool is_of_class(Entry *e, const char *name)
 /* Whether op reads this one entry by its name, and it is a person. */
 static bool is_named(Operation *op, const struct b2b_passage *p, Entry *e)
 {
-	return p->access == B2B_SEES_LIMITED && !p->direct && op->o_tag == LDAP_REQ_SEARCH &&
-	       op->ors_scope == LDAP_SCOPE_BASE && dn_match(&op->o_req_ndn, &e->e_nname) &&
+	return p->access == B2B_SEES_LIMITED && !p->direct && !p->narrowed &&
+	       op->o_tag == LDAP_REQ_SEARCH && op->ors_scope == LDAP_SCOPE_BASE &&
+	       dn_match(&op->o_req_ndn, &e->e_nname) &&
 	       (is_of_class(e, "person") || is_of_class(e, "account"));
 }
 
@@ -199,6 +209,18 @@ bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription
 	return false;
 }
 
+/* Whether a filter on desc could find values of a hidden subtype: slapd asks about those again, but
+ * not in an extensible match (measured). */
+static bool finds_hidden(const struct b2b_passage *p, const AttributeDescription *desc,
+			 uint32_t bound)
+{
+	for (size_t i = 0; i < p->type_count; i++) {
+		if (p->types[i].rank > bound && is_at_subtype(p->types[i].type, desc->ad_type))
+			return true;
+	}
+	return false;
+}
+
 /* What a base search for a person shows; that there is an object class may be asked, not which. */
 static bool is_naming(const AttributeDescription *desc, const struct berval *val,
 		      slap_access_t access)
@@ -230,7 +252,8 @@ static bool entry_sees(Operation *op, struct b2b_passage *p, Entry *e, Attribute
 		return false;
 	if (view != B2B_VIEW_OWN && is_ours(desc) && b2b_map_is_guest(e))
 		return false;
-	return !b2b_view_hides_type(p, desc, bound);
+	return !b2b_view_hides_type(p, desc, bound) &&
+	       (ACL_LEVEL(access) != ACL_SEARCH || !finds_hidden(p, desc, bound));
 }
 
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,

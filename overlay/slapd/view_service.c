@@ -5,15 +5,11 @@
  */
 #include "glue.h"
 
-/* Whether a service account finds this guest. */
-static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
+/* Whether policy lets a service account find this guest. */
+static bool judge(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant, Entry *e)
 {
-	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
 	struct b2b_guest guest;
 	bool sees = true;
-
-	if (!tenant)
-		return true;
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 	const struct b2b_rule *app = b2b_snapshot_app_by_service(snapshot, b2b_map_str(&p->ndn));
 	if (app) {
@@ -26,6 +22,26 @@ static bool service_sees(Operation *op, const struct b2b_passage *p, Entry *e)
 	}
 	b2b_snapshot_unref(&snapshot);
 	return sees;
+}
+
+/* Whether a service account finds this guest.  A search checks an entry's attributes one after the
+ * other: they share one verdict, of the policy that is published now. */
+static bool service_sees(Operation *op, struct b2b_passage *p, Entry *e)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
+	struct b2b_passage_seen *seen = &p->seen;
+
+	if (!tenant)
+		return true;
+	/* a search that stays (RFC 4533) outlives changes of the entry */
+	if (op->o_tag != LDAP_REQ_SEARCH || op->o_sync > SLAP_CONTROL_IGNORED || !e->e_id ||
+	    e->e_id == NOID)
+		return judge(op, p, tenant, e);
+	uint64_t published = atomic_load(&tenant->published);
+	if (seen->id != e->e_id || seen->tenant != tenant || seen->published != published)
+		*seen = (struct b2b_passage_seen){ tenant, e->e_id, published,
+						   judge(op, p, tenant, e) };
+	return seen->sees;
 }
 
 bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)

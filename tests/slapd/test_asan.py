@@ -9,8 +9,9 @@ import ldap
 from ldap.controls import RequestControl
 import pytest
 
-from lib import builders as b, cnconfig as c, lives, mint as m, sasl, totp, ways
-from lib.conditional import container_ldif, policy
+from lib import builders as b, cnconfig as c, life, lives, mint as m, sasl, totp, ways
+from lib.conditional import container_ldif, policy, policy_ldif
+from lib.direct_world import DIRECT, ODD, UNLIKE, name
 from lib.records import DAY, add, ahead, delete, replace
 from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
 from lib.slapd import poll
@@ -406,3 +407,71 @@ def test_asan__asked_about_members(server):
                 found = c.code_of(connection.simple_bind_s, name, "mia-pw",
                                   serverctrls=[RequestControl(CONTROL, False, value)])
                 assert found[0] == (expected if name == mia or expected == 2 else 49)
+
+
+def test_asan__direct_connect(server):
+    """Set-up: a partner whose people connect directly.  Steps: tokens of odd subjects in each way,
+    again and again on one connection, while policy changes and guests of these subjects come and
+    go.  Expected: in, or a denial, and no fault."""
+    signer, root = Signer(), server.root()
+    server.load(b.app_ldif("wiki", f"b2bAppAudience: urn:wiki\nb2bAppScope: {b.PEOPLE}")
+                + b.partner_ldif("home", lines=signer.partner_lines(
+                    "b2bDirectInUsersAccess: allowed\nb2bDirectInAppsAccess: allowed")))
+    for round_number, subject in enumerate(ODD + UNLIKE):
+        token = signer.token(subject, azp="urn:wiki", groups=["a", "b"], email="x@home.example",
+                             email_verified=True)
+        code = 49 if subject in UNLIKE else 0
+        connection = server.open()
+        for who in (name(subject), "", name("else"), DIRECT, ""):
+            found = c.code_of(connection.simple_bind_s, who, token)
+            assert found[0] == (49 if who in (name("else"), DIRECT) else code), (subject, who)
+        assert sasl.bind(server.open(), token)[0] == code
+        if code:
+            continue
+        assert connection.search_s(b.PEOPLE, ldap.SCOPE_SUBTREE)
+        root.modify_s(b.partner_dn("home"), [replace("b2bDirectInAppsAccess", "blocked"),
+                                             replace("b2bDirectInAppsTarget", "wiki")])
+        assert c.code_of(connection.search_s, b.PEOPLE, ldap.SCOPE_BASE)[0] == 53
+        root.modify_s(b.partner_dn("home"), [replace("b2bDirectInAppsAccess", "allowed")])
+        server.load(b.guest_ldif(f"g{round_number}", subject="").replace(
+            f"g{round_number}@home", "x@home"))
+        assert c.code_of(connection.whoami_s)[0] == 53
+        root.delete_s(b.guest_dn(f"g{round_number}"))
+        assert connection.whoami_s()
+        inside = connection
+    assert c.remove(server, c.KEEPER) == (0, "")
+    assert c.code_of(inside.search_s, b.PEOPLE, ldap.SCOPE_BASE)[0] != 0
+
+
+def test_asan__explained(server):
+    """Steps: everything that .3.5 can be asked, of guests, of those without an entry and of nobody,
+    with claims that are believed and not.  Expected: no fault, no leak."""
+    signer = Signer()
+    wiki, team = f"cn=wiki,cn=applications,{b.BASE}", f"cn=team,{b.SUFFIX}"
+    direct = f"b2bSubject=ann+b2bTenantId=home,cn=direct,{b.BASE}"
+    server.load(
+        b.partner_ldif("home", lines=signer.partner_lines(
+            "b2bTrustMfa: TRUE\nb2bDirectInUsersAccess: allowed\nb2bDirectInAppsAccess: allowed"))
+        + b.guest_ldif("gina", subject="gina") + b.guest_ldif("gus", tenant="none")
+        + f"dn: {team}\nobjectClass: groupOfNames\ncn: team\nmember: {b.guest_dn('gina')}\n\n"
+        + b.app_ldif("wiki", f"b2bAppAudience: wiki\nb2bAppScope: {b.PEOPLE}\n"
+                     f"b2bAppAssignmentRequired: TRUE\nb2bAppAssignee: {team}\n"
+                     "b2bAppMaxLabel: Public")
+        + container_ldif() + policy_ldif("p", "b2bCaGrant: mfa\nb2bCaSignInFrequency: 60"))
+    server.root().modify_s(b.BASE, [replace("b2bLabelOrder", "{0}Public", "{1}Secret")])
+    right = [signer.claims(who, **more) for who in ("gina", "ann")
+             for more in ({}, {"aud": "wiki", "amr": ["mfa"], "groups": ["a", "b"]})]
+    for guest in (b.guest_dn("gina"), b.guest_dn("gus"), direct, b.member_dn("mia"), f"x,{direct}"):
+        for claims in (None, {}, {"amr": ["mfa"]}, {"exp": 1}, {"aud": [], "sub": 5}, *right):
+            for members in ({}, {"application": "wiki"}, {"application": "none"}, {"ssf": "x"},
+                            {"entry": b.member_dn("mia"), "peer": "127.0.0.1"},
+                            {"entry": wiki, "application": "directory"}, {"entry": "cn=config"}):
+                request = {"guest": guest, **members}
+                if claims is not None:
+                    request["claims"] = claims
+                for connection in (server.root(), server.open()):
+                    life.refusal(connection, f"{life.ROOT}.5", request)
+    said = life.request(server.root(), f"{life.ROOT}.5", {
+        "guest": b.guest_dn("gina"), "claims": {"amr": ["mfa"]}, "application": "wiki",
+        "entry": b.member_dn("mia")})
+    assert said["verdict"] == "allow" and said["entry"]["by"] == "scope", said

@@ -7,17 +7,14 @@ import ldap
 import pytest
 
 from lib import builders as b, sasl, ways
-from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, PUBLIC, REPLACE, SECOND, WIKI, app, build, changed,
-                              enter, found, name, parts)
+from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, ODD, PUBLIC, REPLACE, SECOND, UNLIKE,
+                              WIKI, app, build, changed, enter, found, name, parts)
 from lib.eyes import BASE, code, seen
 from lib.gate_world import PAYROLL, PROJECTS
 from lib.slapd import poll
 from lib.tokens import Signer
 from lib.ways import Answer, is_in, is_out
 
-ODD = ("ann", "Doe, Ann", "a+b2bTenantId=other", 'q"u\\o;t<e>=', "#1", "two words", "ÄÖ ß 名前 🙂",
-       "auth0|5f7c8ec7c33c6c004bbafe82", "a/b@c.example", "dn:x,*)(uid=*", "x" * 1024)
-UNLIKE = (" ann", "ann ", "two  words", "e\u0301", "\ufb01")
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +100,8 @@ def test_direct__sees_the_scope(server, signer):
 
 
 def test_direct__acl_by_name(server, signer):
-    """slapd's own ACLs name one (dn.exact, to the letter), a partner's (dn.regex, which a subject that
-    looks like a tenant does not deceive), or all (dn.subtree), and still decide."""
+    """slapd's own ACLs name one (dn.exact, to the letter), a partner's (dn.regex, which a subject
+    that looks like a tenant does not deceive), or all (dn.subtree), and still decide."""
     assert found(enter(server, signer.token("Ann", azp=WIKI))) == GENERAL - {f"cn=one,{PROJECTS}"}
     assert f"cn=one,{PROJECTS}" in found(enter(server, signer.token("ann", azp=WIKI)))
     sly = Signer("https://sly.example", audience="ours-directory")
@@ -119,7 +116,8 @@ def test_direct__acl_by_name(server, signer):
 @pytest.mark.parametrize("azp, sees", [
     ("urn:vault", PUBLIC), ("urn:bare", set()), (None, set())])
 def test_direct__without_label_scope_application(server, signer, azp, sees):
-    """An application without a label shows the lowest alone; one without a scope, or none: nothing."""
+    """An application without a label shows the lowest alone; one without a scope, or none:
+    nothing."""
     assert found(enter(server, signer.token("ann", azp=azp))) == sees
 
 
@@ -286,8 +284,9 @@ def test_direct__home_says_no_to_guests(server, signer):
 
 
 def test_direct__home_here(server, world):
-    """Set-up: home is a tenant of this server.  Expected: its DirectOut is asked, at the bind and at
-    each operation, for the member whose entryUUID the subject is; locked or unknown ones are out."""
+    """Set-up: home is a tenant of this server. Expected: its DirectOut is asked, at the bind and at
+    each operation, for the member whose entryUUID the subject is; locked or unknown ones are
+    out."""
     second, people = world[2], f"ou=people,{SECOND}"
     root = server.open()
     root.simple_bind_s(f"cn=admin,{SECOND}", b.ROOTPW)

@@ -1,5 +1,5 @@
-"""Attacks on direct connect: guests that would come round their own entry, writes, other ways to such
-a name, entries that stand below cn=direct after all."""
+"""Attacks on direct connect: guests that would come round their own entry, writes, other ways to
+such a name, entries that stand below cn=direct after all."""
 
 import json
 
@@ -9,8 +9,8 @@ import pytest
 from ldap.extop import ExtendedRequest
 
 from lib import builders as b, records, sasl, ways
-from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, NED, REPLACE, REVIEW, STRAY, STRAY_GUEST, WIKI, build,
-                              changed, enter, found, name)
+from lib.direct_world import (DENIED, DIRECT, GENERAL, HOME, NED, REPLACE, REVIEW, STRAY,
+                              STRAY_GUEST, WIKI, build, changed, enter, found, name)
 from lib.eyes import BASE, DONT_USE_COPY, answer, code, control, proxy, seen
 from lib.gate_world import PROJECTS
 from lib.life import ROOT
@@ -35,8 +35,8 @@ def signer(world):
 # --- guests that would come round their own entry ---
 
 def test_hostile__a_guest_is_a_guest(server, signer):
-    """The token of somebody who is a guest binds as that guest in the ways without a name; under the
-    name of one without an entry it is another's: 49."""
+    """The token of somebody who is a guest binds as that guest in the ways without a name; under
+    the name of one without an entry it is another's: 49."""
     server.load(b.guest_ldif("gus", subject="gus"))
     token = signer.token("gus", azp=WIKI)
     is_in(server, b.guest_dn("gus"), token)
@@ -50,8 +50,8 @@ def test_hostile__a_guest_is_a_guest(server, signer):
     ("early", f"b2bValidFrom: {records.ahead(86400)}", "not-yet-valid"),
     ("pinned", "b2bIdentityProvider: ldap", None)])
 def test_hostile__a_guest_that_is_off(server, signer, case, lines, reason):
-    """A guest that is disabled, expired, not yet valid or pinned to another proof: its own denial in
-    every way, and never in."""
+    """A guest that is disabled, expired, not yet valid or pinned to another proof: its own denial
+    in every way, and never in."""
     who = f"gone-{case}"
     text = b.guest_ldif(who, lines=lines, subject=who)
     if case == "off":
@@ -77,8 +77,8 @@ def test_hostile__a_guest_that_is_blocked(server, signer):
 
 def test_hostile__an_invitation_by_mail(server, signer):
     """Somebody who was invited by mail, has not redeemed, and whose verified mail the token has, is
-    that guest, also where it is off; one that has redeemed as another subject, or without one, keeps
-    the mail's owner out; a mail that is not verified says nothing."""
+    that guest, also where it is off; one that has redeemed as another subject, or without one,
+    keeps the mail's owner out; a mail that is not verified says nothing."""
     def mail(who, verified=True):
         return signer.token(f"sub-{who}", azp=WIKI, email=f"{who}@home.example",
                             email_verified=verified)
@@ -174,7 +174,8 @@ def test_hostile__sasl_mapping(server):
     assert connection.whoami_s() == ""
 
 
-@pytest.mark.parametrize("dn", [name("ann"), name("nobody", "nowhere"), DIRECT, STRAY, f"cn=x,{STRAY}"])
+@pytest.mark.parametrize("dn", [name("ann"), name("nobody", "nowhere"), DIRECT, STRAY,
+                                f"cn=x,{STRAY}"])
 def test_hostile__acting_as_one(server, dn):
     """Proxied authorization to a name below cn=direct, by an agent that may (authzTo) and by the
     rootdn: denied, not a member's view."""
@@ -182,6 +183,20 @@ def test_hostile__acting_as_one(server, dn):
         got = answer(connection.search_ext_s, b.SUFFIX, ldap.SCOPE_SUBTREE,
                      serverctrls=[proxy(f"dn:{dn}")])
         assert got[0] == 53 and got[2] == DENIED, got
+
+
+@pytest.mark.parametrize("dn", [name("ann"), STRAY])
+def test_hostile__sasl_in_the_name_of_one(server, dn):
+    """A member that may act as one (authzTo) and binds by SASL in such a name may do nothing."""
+    connection = server.open()
+    wants = {ldap.sasl.CB_AUTHNAME: "mia", ldap.sasl.CB_PASS: "mia-pw", ldap.sasl.CB_USER: ""}
+    connection.sasl_interactive_bind_s("", ldap.sasl.sasl(wants, "PLAIN"))
+    assert connection.whoami_s() == f"dn:{b.member_dn('mia')}"
+    wants[ldap.sasl.CB_USER] = f"dn:{dn}"
+    connection.sasl_interactive_bind_s("", ldap.sasl.sasl(wants, "PLAIN"))
+    for work in (connection.whoami_s, lambda: found(connection),
+                 lambda: connection.delete_s(f"cn=atlas,{PROJECTS}")):
+        assert answer(work)[0:3:2] == (53, DENIED)
 
 
 def test_hostile__passwords(server):

@@ -176,8 +176,10 @@ HIDDEN_BASES = (guest_dn("bob"), member_dn("mia"), PAYROLL, f"cn=salaries,{PAYRO
 def test_hidden_and_missing_answer_alike(world, which, deref):
     """Steps: search (base, one, subtree) and compare on hidden entries, on missing ones beside
     them and below them, with and without manageDSAIT, at each way to follow aliases.  Result: code,
-    matched DN, text and referrals are those of an entry that never was."""
+    matched DN, text and referrals are those of an entry that never was; but limited guests read the
+    names of people by base search (test_levels.py)."""
     set_level(world, which)
+    named = {guest_dn("bob"), member_dn("mia")} if which == "limited" else set()
     alice = guest(world)
     alice.set_option(ldap.OPT_DEREF, deref)
     controls = (None, [control(eyes.MANAGE_DSA_IT)])
@@ -185,7 +187,7 @@ def test_hidden_and_missing_answer_alike(world, which, deref):
         wanted = {}
         for dn in (f"{NOBODY},{GUESTS}", *HIDDEN_BASES):
             for name in (dn, f"cn=below,{dn}", f"cn=further,cn=below,{dn}"):
-                for scope in (eyes.BASE, ONE, SUB):
+                for scope in (ONE, SUB) if name in named else (eyes.BASE, ONE, SUB):
                     got = answer(seen, alice, name, scope, controls=options)
                     assert got == wanted.setdefault("search", got), (name, scope)
                 for attr in ("cn", "uid", "objectClass", "b2bHomeTenant"):

@@ -25,7 +25,8 @@ FILTERS = (
     "(objectClass=referral)", "(unheardOf=of)", "(!(unheardOf=of))", "(hasSubordinates=TRUE)", "(&)",
     "(|)", "(:caseIgnoreMatch:=n5)", "(ou:dn:=guests)", f"(entryDN={guest_dn('alice')})",
     f"(entryDN:dnSubtreeMatch:={GUESTS})", "(entry=*)", f"(memberOf=cn=dynamic,{SUFFIX})",
-    f"(member={guest_dn('alice')})", "(b2bLabel=General)", "(b2bReviewGuest=*)", "(description=none)",
+    f"(member={guest_dn('alice')})", "(b2bLabel=General)", "(b2bReviewGuest=*)", "(info=*)", "(!(info=*))",
+    "(description=none)",
 )
 
 
@@ -34,11 +35,13 @@ def world(home, make_server, tmp_path_factory):
     """A tenant with other overlays on its database, a database below it, and reviews that alice
     and another guest answer themselves."""
     server = make_server(
-        b.tenant_server, start=False, modules=("dynlist", "memberof", "sssvlv", "syncprov"),
+        b.tenant_server, start=False, modules=("dynlist", "memberof", "sssvlv", "syncprov", "rwm"),
         tenant=LABELS, global_conf="sizelimit 60\n",
         frontend="include /etc/ldap/schema/dyngroup.schema\noverlay sssvlv\n", database="index uid,cn eq\noverlay syncprov\noverlay memberof\n"
         "overlay dynlist\ndynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames\n")
-    conf = server.conf_file.read_text()
+    # rwm is asked before the gate, and clears up when it hears of a result
+    conf = server.conf_file.read_text().replace("overlay b2bgate\n", "overlay b2bgate\noverlay rwm\n"
+                                                     "rwm-map attribute info description\n")
     at = conf.index(f"database mdb\nsuffix {SUFFIX}\n")
     below = b.database_conf(NESTED, directory=tmp_path_factory.mktemp("nested"))
     server.conf_file.write_text(conf[:at] + below + conf[at:])

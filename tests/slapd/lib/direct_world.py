@@ -39,6 +39,10 @@ access to dn.base="cn=some,{PROJECTS}"
 access to dn.base="cn=closed,{PROJECTS}" by dn.subtree="{DIRECT}" none by * read
 access to * by * read
 """
+# subjects; and those that the directory takes for another's
+ODD = ("ann", "Doe, Ann", "a+b2bTenantId=other", 'q"u\\o;t<e>=', "#1", "two words", "ÄÖ ß 名前 🙂",
+       "auth0|5f7c8ec7c33c6c004bbafe82", "a/b@c.example", "dn:x,*)(uid=*", "x" * 1024)
+UNLIKE = (" ann", "ann ", "two  words", "e\u0301", "\ufb01")
 # what a direct user of wiki, of the name ann, finds in its scope
 PUBLIC = {PROJECTS, f"cn=atlas,{PROJECTS}", f"cn=all,{PROJECTS}", f"cn=one,{PROJECTS}",
           f"cn=some,{PROJECTS}", f"uid=inner,{PROJECTS}"}
@@ -64,7 +68,8 @@ def tree():
     return "".join((
         entry(PROJECTS, "organizationalUnit"),
         entry(f"cn=atlas,{PROJECTS}", "applicationProcess", "description: hello"),
-        *(entry(f"cn={cn},{PROJECTS}", "applicationProcess") for cn in ("all", "one", "some", "closed")),
+        *(entry(f"cn={cn},{PROJECTS}", "applicationProcess")
+          for cn in ("all", "one", "some", "closed")),
         labelled("general", "General"), labelled("secret", "Confidential"),
         labelled("odd", "Unheard Of"),
         b.guest_ldif("inner", subject="inner").replace(b.GUESTS, PROJECTS),
@@ -73,7 +78,8 @@ def tree():
 
 
 def _stray():
-    """Below cn=direct by slapadd, past the overlay: with passwords, as a guest, as a direct name."""
+    """Below cn=direct by slapadd, past the overlay: with passwords, as a guest, as a direct
+    name."""
     own = name("stray").split(",")[0]
     return "".join((
         entry(DIRECT, "b2bContainer"),
@@ -89,7 +95,8 @@ def _review():
     """An item of a review that names one without an entry as its guest and its reviewer."""
     return "".join((
         f"dn: cn=reviews,{b.BASE}\nobjectClass: b2bContainer\ncn: reviews\n\n",
-        f"dn: {REVIEW}\nobjectClass: b2bReviewDefinition\ncn: odd\nb2bReviewBy: self\nb2bReviewStart: 20990101000000Z\n\n",
+        f"dn: {REVIEW}\nobjectClass: b2bReviewDefinition\ncn: odd\nb2bReviewBy: self\n"
+        "b2bReviewStart: 20990101000000Z\n\n",
         f"dn: cn=i,{REVIEW}\nobjectClass: b2bReviewItem\ncn: i\nb2bReviewGuest: {name('ann')}\n"
         f"b2bReviewer: {name('ann')}\nb2bReviewItemState: open\n\n"))
 
@@ -100,7 +107,9 @@ def build(make_server, make_dir):
     server = make_server(
         b.tenant_server, start=False, access=ACCESS, tenant=LABELS,
         global_conf="authz-policy to\n"
-        f"authz-regexp gidNumber=[^,]*,cn=peercred,cn=external,cn=auth {name('mapped')}\n",
+        f"authz-regexp gidNumber=[^,]*,cn=peercred,cn=external,cn=auth {name('mapped')}\n"
+        f"authz-regexp uid=([^,]*),(cn=[^,]*,)?cn=[^,]*,cn=auth uid=$1,{b.PEOPLE}\n"
+        "sasl-secprops none\n",
         databases=b.database_conf(SECOND, directory=make_dir("second"),
                                   lines="overlay b2b\nb2b-sweep-interval 3600\n"))
     # a database below another must come before it
@@ -122,6 +131,8 @@ def build(make_server, make_dir):
                 + b.partner_ldif("second", lines=second.partner_lines(OPEN))
                 + APPS + tree() + b.service_ldif("wiki") + b.service_ldif("agent"))
     server.modify(f"dn: {b.service_dn('agent')}\nchangetype: modify\nadd: authzTo\n"
+                  f"authzTo: dn.subtree:{DIRECT}\n\n"
+                  f"dn: {b.member_dn('mia')}\nchangetype: modify\nadd: authzTo\n"
                   f"authzTo: dn.subtree:{DIRECT}\n")
     return server, signer, second
 

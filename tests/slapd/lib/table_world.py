@@ -20,8 +20,8 @@ def tree():
         entry(f"cn=deeper,cn=deep,{PAYROLL}", "applicationProcess"),
         entry(f"cn=to-bob,{PROJECTS}", "alias extensibleObject",
               f"aliasedObjectName: {guest_dn('bob')}"),
-        entry(f"cn=to-gone,{PROJECTS}", "alias extensibleObject",
-              f"aliasedObjectName: uid=gone,{GUESTS}"),
+        entry(f"cn=to-gonee,{PROJECTS}", "alias extensibleObject",
+              f"aliasedObjectName: uid=gonee,{GUESTS}"),
     ))
 
 
