@@ -51,88 +51,14 @@ static ConfigOCs gate_classes[] = {
 
 /* --- operations --- */
 
-/* Makes the answers about hidden and missing entries alike. */
-static int hide_existence(Operation *op, SlapReply *rs)
-{
-	bool adds_in_vain = op->o_callback->sc_private != NULL;
-
-	if (rs->sr_type != REP_RESULT)
-		return SLAP_CB_CONTINUE;
-	if (op->o_tag == LDAP_REQ_SEARCH)
-		b2b_narrow_learn(op);
-	/* slapd looks for the name before it asks whether the account may add at all */
-	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
-		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
-		rs->sr_text = "no write access to parent";
-	}
-	/* where an alias leads to a hidden entry, the search is told that there is none */
-	if (rs->sr_err == LDAP_ALIAS_PROBLEM) {
-		rs->sr_err = LDAP_NO_SUCH_OBJECT;
-		rs->sr_text = NULL;
-	}
-	/* of a hidden entry it comes without a matched DN, of a missing one with */
-	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
-		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
-			ch_free((char *)rs->sr_matched);
-			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
-		}
-		rs->sr_matched = NULL;
-	}
-	return SLAP_CB_CONTINUE;
-}
-
-/* adds_in_vain: what is added has the name of a hidden entry, in a place where it may not be. */
-static void push_hide_existence(Operation *op, bool adds_in_vain)
+static void push_callback(Operation *op, slap_response *response, void *ctx)
 {
 	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
 
-	cb->sc_response = hide_existence;
-	cb->sc_private = adds_in_vain ? cb : NULL;
+	cb->sc_response = response;
+	cb->sc_private = ctx;
 	cb->sc_next = op->o_callback;
 	op->o_callback = cb;
-}
-
-/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
- * an extensible match of any attribute, which is false where it may look at none. */
-static bool asks_no_attribute(const Filter *f)
-{
-	switch (f->f_choice & SLAPD_FILTER_MASK) {
-	case LDAP_FILTER_AND:
-	case LDAP_FILTER_OR:
-		for (const Filter *part = f->f_list; part; part = part->f_next) {
-			if (asks_no_attribute(part))
-				return true;
-		}
-		return false;
-	case LDAP_FILTER_NOT:
-		return asks_no_attribute(f->f_not);
-	case LDAP_FILTER_EXT:
-		return !f->f_mra->ma_desc;
-	case SLAPD_FILTER_COMPUTED:
-		return f->f_result != SLAPD_COMPARE_UNDEFINED;
-	default:
-		return false;
-	}
-}
-
-/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
- * such a one is asked together with (objectClass=*), which never is. */
-static void close_filter(Operation *op)
-{
-	Filter *all, *class;
-
-	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
-		return;
-	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
-	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
-	class->f_choice = LDAP_FILTER_PRESENT;
-	class->f_desc = slap_schema.si_ad_objectClass;
-	class->f_next = op->ors_filter;
-	all->f_choice = LDAP_FILTER_AND;
-	all->f_and = class;
-	op->ors_filter = all; /* freed with the operation, part by part */
-	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
-	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
 }
 
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
@@ -257,9 +183,17 @@ static bool renames_below_hidden(Operation *op, struct b2b_tenant *tenant)
 	return b2b_access_is_hidden_guest(op, tenant, &parent);
 }
 
+/* What the account sees no value of, an entry does not have. */
+static int say_no_attribute(Operation *op, SlapReply *rs)
+{
+	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_COMPARE_FALSE)
+		rs->sr_err = LDAP_NO_SUCH_ATTRIBUTE;
+	return SLAP_CB_CONTINUE;
+}
+
 /* An operation of a service account.  Writes to a guest that it does not find are answered as slapd
  * answers those to a missing entry. */
-static int gate_service(Operation *op, SlapReply *rs)
+static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *passage)
 {
 	bool write = op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
 		     op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
@@ -274,8 +208,14 @@ static int gate_service(Operation *op, SlapReply *rs)
 	if (!refers && ((hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN)) ||
 			renames_below_hidden(op, tenant)))
 		return refuse_missing(op, rs, tenant);
-	close_filter(op);
-	push_hide_existence(op, hidden && add && !may);
+	if (b2b_filter_sorts_hidden(op))
+		return refuse(op, rs, LDAP_UNAVAILABLE_CRITICAL_EXTENSION,
+			      "b2b: applications may not sort by this attribute");
+	b2b_filter_narrow(op, passage);
+	b2b_alike_filter(op);
+	if (b2b_filter_compares_hidden(op, passage))
+		push_callback(op, say_no_attribute, NULL);
+	b2b_alike_answers(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -298,33 +238,6 @@ static bool is_guest_in_disguise(Operation *op)
 	b2b_session_find(op, &session);
 	op->o_ndn = ndn;
 	return session.who == B2B_WHO_GUEST;
-}
-
-/* --- what groups lead to --- */
-
-static int forget_groups(Operation *op, SlapReply *rs)
-{
-	b2b_groups_changed_anywhere();
-	return SLAP_CB_CONTINUE;
-}
-
-/* The steps of a transaction say that they succeeded before anybody can read what they wrote; and
- * cn=config says whether a database has dynamic groups. */
-static void follow_groups(Operation *op)
-{
-	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END),
-				   config = BER_BVC("cn=config");
-	slap_callback *cb;
-
-	if (op->o_tag == LDAP_REQ_EXTENDED
-		    ? !bvmatch(&op->ore_reqoid, &commit)
-		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
-			      !dnIsSuffix(&op->o_req_ndn, &config))
-		return;
-	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
-	cb->sc_response = forget_groups;
-	cb->sc_next = op->o_callback;
-	op->o_callback = cb;
 }
 
 /* hasSubordinates tells of hidden entries too, so its compare has one answer, whatever the name.
@@ -361,7 +274,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (is_guest_in_disguise(op))
 		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 			      "b2b: guests may not use proxied authorization");
-	follow_groups(op);
+	b2b_groups_follow(op);
 	struct b2b_passage *passage = b2b_passage_enter(op);
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
@@ -379,14 +292,14 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
-		close_filter(op);
-		push_hide_existence(op, false);
+		b2b_alike_filter(op);
+		b2b_alike_answers(op, false);
 		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
 			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
 		if (compares_subordinates(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS, NULL);
-		return gate_service(op, rs);
+		return gate_service(op, rs, passage);
 	}
 	return SLAP_CB_CONTINUE;
 }

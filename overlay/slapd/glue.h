@@ -424,6 +424,11 @@ void b2b_narrow_learn(Operation *op);
 /* view_service.c: false: the service account whose operation this is sees nothing of it */
 bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		      struct berval *val, slap_access_t access, AccessControlState *state);
+/* Whether a service account finds a guest. */
+bool b2b_view_finds_entry(Operation *op, const struct b2b_passage *p, Entry *e);
+/* The same of any name; true of what is no guest, false of what cannot be read. */
+bool b2b_view_finds(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant,
+		    struct berval *ndn);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */
 bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 /* Gives a guest that op's service account does not find a name where nothing stands (a guest is a
@@ -431,9 +436,31 @@ bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn);
 
+/* view_values.c: values that name a guest whom a service account does not find */
+/* Whether an attribute has values that name somebody: all of DN syntax, and memberUid. */
+bool b2b_values_concern(const AttributeDescription *desc);
+/* Whether a normalised value of such an attribute of an entry of that name's tenant is hidden. */
+bool b2b_values_hide(Operation *op, const struct b2b_passage *p, const struct berval *entry_ndn,
+		     const Syntax *syntax, const struct berval *value);
+/* Whether an entry has values of the attribute (subtypes too), and all are hidden. */
+bool b2b_values_are_hidden(Operation *op, const struct b2b_passage *p, Entry *e,
+			   AttributeDescription *desc);
+/* The part of b2b_view_service. */
+bool b2b_values_view(Operation *op, const struct b2b_passage *p, Entry *e,
+		     AttributeDescription *desc, struct berval *val, slap_access_t access,
+		     AccessControlState *state);
+
+/* view_filter.c: what a service account asks, as if the hidden values were not there */
+/* Changes the filters of op, or what it compares with, in place. */
+void b2b_filter_narrow(Operation *op, const struct b2b_passage *p);
+/* Whether op compares with an attribute of which the account sees no value. */
+bool b2b_filter_compares_hidden(Operation *op, const struct b2b_passage *p);
+/* Whether op must be sorted by values that may be hidden; where it need not, it is not any more. */
+bool b2b_filter_sorts_hidden(Operation *op);
+
 /* groups.c: lists of names and groups.  What a list leads to is kept per tenant until a write may have
  * changed it: the write hooks call b2b_groups_wrote once a write of any kind, syncrepl's too, has
- * succeeded; the gate b2b_groups_changed_anywhere after a transaction (whose steps succeed before they
+ * succeeded; the gate sees to it (b2b_groups_follow) after a transaction (whose steps succeed before they
  * can be read) and after a change of cn=config; b2b_tenant_publish b2b_groups_changed.  The mutex in
  * struct b2b_groups guards what is kept; nothing is read from the database under it. */
 struct b2b_groups *b2b_groups_new(void);
@@ -452,7 +479,8 @@ int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berv
 		     const struct berval *ndn);
 void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
 void b2b_groups_changed(struct b2b_tenant *tenant);
-void b2b_groups_changed_anywhere(void);
+/* The part of the gate: for operations after which nothing that is kept is believed. */
+void b2b_groups_follow(Operation *op);
 /* The name in a normalised value of a name, or of a name with optional bits; borrowed, and not
  * terminated. */
 struct berval b2b_groups_name(const struct berval *value);
@@ -494,6 +522,14 @@ bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const Attribute
 		       slap_access_t access);
 /* Whether a modification by a guest is about such an entry. */
 bool b2b_review_may_answer(Operation *op);
+
+/* alike.c */
+/* Makes the answers about hidden and missing entries alike.  adds_in_vain: what is added has the name
+ * of a hidden entry, in a place where it may not be. */
+void b2b_alike_answers(Operation *op, bool adds_in_vain);
+/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
+ * such a one is asked together with (objectClass=*), which never is. */
+void b2b_alike_filter(Operation *op);
 
 /* gate.c */
 int b2b_gate_register(void);

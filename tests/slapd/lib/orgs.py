@@ -15,11 +15,11 @@ class Org:
     """dc=<id>,dc=example with members mia and max, below its entry cn=b2b an empty policy.  key: it
     has a key file, and so issues tokens and publishes its keys."""
 
-    def __init__(self, org_id, key=False, certs=None, **conf):
+    def __init__(self, org_id, key=False, b2b="", certs=None, **conf):
         self.id, self.suffix = org_id, f"dc={org_id},dc=example"
         self.base, self.rootdn = f"cn=b2b,{self.suffix}", f"cn=admin,{self.suffix}"
-        key_line = "b2b-key-file {dir}/key.pem" if key else ""
-        self.server = Slapd(conf=self.own(b.tenant_conf(b2b=key_line, **conf)), certs=certs,
+        lines = b2b + ("\nb2b-key-file {dir}/key.pem" if key else "")
+        self.server = Slapd(conf=self.own(b.tenant_conf(b2b=lines, **conf)), certs=certs,
                             rootdn=self.rootdn, rootpw=b.ROOTPW, suffix=self.suffix, name=org_id)
         try:
             self.server.load(self.own(
