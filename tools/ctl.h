@@ -41,7 +41,7 @@ struct ctl_options {
 	/* Options of commands; NULL, false or empty where they were not given. */
 	const char *partner, *setting, *filter, *format;
 	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
-	const char *guest, *peer, *claims, *ssf;
+	const char *guest, *peer, *claims, *ssf, *entry;
 	const char *mail, *home_tenant, *name, *until, *message, *language, *subject, *uid, *file;
 	const char *terms, *proof_file, *passcode, *totp;
 	const char *justification, *reason, *answer, *state, *what, *days;

@@ -23,6 +23,7 @@ const struct ctl_option ctl_option_rows[CTL_OPTIONS] = {
 	[CTL_OPT_DEFAULT] = { "default", CTL_FLAG, AT(only_default) },
 	[CTL_OPT_DISCOVERY] = { "discovery", CTL_TEXT, AT(discovery) },
 	[CTL_OPT_DRY_RUN] = { "dry-run", CTL_FLAG, AT(dry_run) },
+	[CTL_OPT_ENTRY] = { "entry", CTL_TEXT, AT(entry) },
 	[CTL_OPT_FILE] = { "file", CTL_TEXT, AT(file) },
 	[CTL_OPT_FILTER] = { "filter", CTL_TEXT, AT(filter) },
 	[CTL_OPT_FORMAT] = { "format", CTL_TEXT, AT(format) },
@@ -91,8 +92,11 @@ const struct ctl_command ctl_commands[] = {
 	  BIT(QR) | BIT(NO_QR), 1, 0 },
 	{ "totp", "reset", "DN|UID|MAIL", ctl_totp_reset, 0, 1, 0 },
 	{ "explain", NULL,
-	  "--guest DN|UID|MAIL [--app ID] [--peer ADDRESS] [--claims FILE|-] [--ssf NUMBER]",
-	  ctl_explain, BIT(GUEST) | BIT(APP) | BIT(PEER) | BIT(CLAIMS) | BIT(SSF), 0, 0 },
+	  "--guest DN|UID|MAIL [--app ID] [--peer ADDRESS] [--claims FILE|-] [--ssf NUMBER] "
+	  "[--entry DN] [--format table|json]",
+	  ctl_explain,
+	  BIT(GUEST) | BIT(APP) | BIT(PEER) | BIT(CLAIMS) | BIT(SSF) | BIT(ENTRY) | BIT(FORMAT), 0,
+	  0 },
 	{ "invite", NULL,
 	  "--mail ADDRESS [--name NAME] [--tenant ID] [--sponsor DN|UID|MAIL]... [--app ID]... "
 	  "[--until DATE|+DAYS] [--message TEXT|@FILE] [--language LANGUAGE] [--subject SUBJECT] "

@@ -19,6 +19,7 @@ enum ctl_option_id { /* options of commands; a command knows a set of them, as b
 		     CTL_OPT_DEFAULT,
 		     CTL_OPT_DISCOVERY,
 		     CTL_OPT_DRY_RUN,
+		     CTL_OPT_ENTRY,
 		     CTL_OPT_FILE,
 		     CTL_OPT_FILTER,
 		     CTL_OPT_FORMAT,

@@ -50,7 +50,7 @@ static int read_directory(struct testing *testing)
 		return CTL_FAILED;
 	if (!testing->entry)
 		return ctl_fail("there is no partner %s", options->words[0]);
-	if (ctl_policy_read(testing->ld, &testing->tenant, NULL, &testing->policy) != CTL_DONE)
+	if (ctl_policy_read(testing->ld, &testing->tenant, &testing->policy) != CTL_DONE)
 		return CTL_FAILED;
 	testing->rule = b2b_snapshot_rule(testing->policy.all, testing->entry->dn);
 	if (!testing->rule)

@@ -1,7 +1,7 @@
 /*
  * ctl_policy.c - reads our tenant's policy subtree and compiles it as the server does.
  * In: the entries at and below the tenant's.
- * Out: snapshots of the core.
+ * Out: a snapshot of the core.
  */
 #include "ctl_policy.h"
 
@@ -9,121 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-/* Attributes with guests' DNs, which only the server can compare as it does. */
-static const enum b2b_attr guest_attrs[] = { B2B_ATTR_APP_ASSIGNEE, B2B_ATTR_CA_INCLUDE_GUEST,
-					     B2B_ATTR_CA_EXCLUDE_GUEST };
-#define GUEST_ATTRS (sizeof guest_attrs / sizeof *guest_attrs)
-
 struct reading {
 	struct ctl_policy *policy;
 	const struct ctl_tenant *tenant;
-	const char *guest_dn;                  /* or NULL */
-	struct ctl_list mentions[GUEST_ATTRS]; /* DNs of the entries that name the guest */
 	bool no_memory;
 };
-
-/* One policy entry, where the guest goes by the DN that its own entry has. */
-struct view {
-	const struct reading *reading;
-	const struct ctl_entry *entry;
-};
-
-static bool is_mentioned(const struct view *view, enum b2b_attr attr)
-{
-	for (size_t i = 0; i < GUEST_ATTRS; i++) {
-		const struct ctl_list *list = &view->reading->mentions[i];
-
-		for (size_t j = 0; guest_attrs[i] == attr && j < list->count; j++)
-			if (strcmp(list->values[j], view->entry->dn) == 0)
-				return true;
-	}
-	return false;
-}
-
-static bool view_value(const void *data, enum b2b_attr attr, size_t index, struct b2b_str *value_r)
-{
-	const struct view *view = data;
-	struct b2b_source source = ctl_entry_source(view->entry);
-
-	if (is_mentioned(view, attr)) {
-		if (index == 0) {
-			*value_r = b2b_str_of(view->reading->guest_dn);
-			return true;
-		}
-		index--;
-	}
-	return source.value(source.entry, attr, index, value_r);
-}
-
-struct probe {
-	const struct view *view;
-	enum ctl_condition condition;
-};
-
-static bool is_condition(enum b2b_attr attr, enum ctl_condition condition)
-{
-	static const enum b2b_attr attrs[CTL_CONDITIONS][6] = {
-		[CTL_ON_GUEST] = { B2B_ATTR_CA_INCLUDE_PARTNER, B2B_ATTR_CA_EXCLUDE_PARTNER,
-				   B2B_ATTR_CA_INCLUDE_USER_TYPE, B2B_ATTR_CA_EXCLUDE_USER_TYPE,
-				   B2B_ATTR_CA_INCLUDE_GUEST, B2B_ATTR_CA_EXCLUDE_GUEST },
-		[CTL_ON_APP] = { B2B_ATTR_CA_INCLUDE_APP, B2B_ATTR_CA_EXCLUDE_APP },
-		[CTL_ON_NETWORK] = { B2B_ATTR_CA_INCLUDE_NETWORK, B2B_ATTR_CA_EXCLUDE_NETWORK },
-		[CTL_ON_STRENGTH] = { B2B_ATTR_CA_BELOW_SSF },
-	};
-
-	for (size_t i = 0; i < 6; i++)
-		if (attr != B2B_ATTR_NONE && attrs[condition][i] == attr)
-			return true;
-	return false;
-}
-
-/* The conditions of one group, under a policy that shows whether it applies. */
-static bool probe_value(const void *data, enum b2b_attr attr, size_t index, struct b2b_str *value_r)
-{
-	const struct probe *probe = data;
-
-	if (attr == B2B_ATTR_CA_STATE || attr == B2B_ATTR_CA_GRANT) {
-		*value_r = b2b_str_of(attr == B2B_ATTR_CA_STATE ? "enabled" : "block");
-		return index == 0;
-	}
-	return is_condition(attr, probe->condition) &&
-	       view_value(probe->view, attr, index, value_r);
-}
-
-static bool has_condition(const struct view *view, enum ctl_condition condition)
-{
-	struct b2b_str value;
-
-	for (enum b2b_attr attr = B2B_ATTR_NONE; attr < B2B_ATTR_COUNT; attr++)
-		if (is_condition(attr, condition) && view_value(view, attr, 0, &value))
-			return true;
-	return false;
-}
-
-static void take_probes(struct reading *reading, const struct view *view)
-{
-	struct ctl_policy *policy = reading->policy;
-	struct ctl_probes *probes;
-
-	policy->probes = ctl_grow(policy->probes, policy->probe_count, sizeof *probes);
-	probes = &policy->probes[policy->probe_count++];
-	*probes = (struct ctl_probes){ .dn = ctl_format("%s", view->entry->dn) };
-	for (enum ctl_condition condition = 0; condition < CTL_CONDITIONS; condition++) {
-		struct probe probe = { view, condition };
-		struct b2b_source source = { view->entry->dn, &probe, probe_value };
-
-		if (has_condition(view, condition))
-			b2b_rule_compile(B2B_RULE_ACCESS, &source, &probes->rules[condition], NULL);
-	}
-}
-
-const struct ctl_probes *ctl_policy_probes(const struct ctl_policy *policy, const char *dn)
-{
-	for (size_t i = 0; i < policy->probe_count; i++)
-		if (strcmp(policy->probes[i].dn, dn) == 0)
-			return &policy->probes[i];
-	return NULL;
-}
 
 /* The number of RDNs by which dn stands below base; -1 where it does not. */
 static int depth_below(LDAPDN dn, LDAPDN base)
@@ -189,13 +79,14 @@ static bool has_class(LDAP *ld, LDAPMessage *message, enum b2b_rule_kind kind)
 	return found;
 }
 
-static void put(struct reading *reading, struct b2b_snapshot **snapshot, struct b2b_rule *rule)
+static void put(struct reading *reading, struct b2b_rule *rule)
 {
-	struct b2b_snapshot *next = *snapshot ? b2b_snapshot_with(*snapshot, rule) : NULL;
+	struct b2b_snapshot **all = &reading->policy->all;
+	struct b2b_snapshot *next = *all ? b2b_snapshot_with(*all, rule) : NULL;
 
 	reading->no_memory = reading->no_memory || !next;
-	b2b_snapshot_unref(snapshot);
-	*snapshot = next;
+	b2b_snapshot_unref(all);
+	*all = next;
 }
 
 static void take_entry(LDAP *ld, LDAPMessage *message, void *ctx)
@@ -203,8 +94,7 @@ static void take_entry(LDAP *ld, LDAPMessage *message, void *ctx)
 	struct reading *reading = ctx;
 	struct ctl_entry *entry = ctl_entry_new(ld, message);
 	enum b2b_rule_kind kind = kind_by_place(reading, entry->dn);
-	struct view view = { reading, entry };
-	struct b2b_source source = { entry->dn, &view, view_value };
+	struct b2b_source source = ctl_entry_source(entry);
 	struct b2b_error error = { "" };
 	struct b2b_rule *rule = NULL;
 
@@ -221,49 +111,14 @@ static void take_entry(LDAP *ld, LDAPMessage *message, void *ctx)
 	}
 	reading->no_memory = reading->no_memory || !rule;
 	if (rule)
-		put(reading, &reading->policy->all, rule);
-	if (rule && kind != B2B_RULE_ACCESS)
-		put(reading, &reading->policy->settings, rule);
-	if (rule && kind == B2B_RULE_ACCESS && !rule->invalid)
-		take_probes(reading, &view);
+		put(reading, rule);
 	b2b_rule_unref(&rule);
 	ctl_entry_free(&entry);
 }
 
-static void take_mention(LDAP *ld, LDAPMessage *message, void *ctx)
+int ctl_policy_read(LDAP *ld, const struct ctl_tenant *tenant, struct ctl_policy *policy_r)
 {
-	struct ctl_list *list = ctx;
-	char *dn = ldap_get_dn(ld, message);
-
-	list->values = ctl_grow(list->values, list->count, sizeof *list->values);
-	list->values[list->count++] = ctl_format("%s", dn ? dn : "");
-	ldap_memfree(dn);
-}
-
-static int find_mentions(LDAP *ld, struct reading *reading)
-{
-	char *attrs[] = { LDAP_NO_ATTRS, NULL };
-	char *escaped = ctl_escape(reading->guest_dn);
-	int code = LDAP_SUCCESS;
-
-	for (size_t i = 0; code == LDAP_SUCCESS && i < GUEST_ATTRS; i++) {
-		char *filter = ctl_format("(%s=%s)", b2b_attr_name(guest_attrs[i]), escaped);
-		struct ctl_search search = {
-			reading->tenant->entry->dn, LDAP_SCOPE_SUBTREE, filter, attrs, take_mention,
-			&reading->mentions[i]
-		};
-
-		code = ctl_search(ld, &search);
-		free(filter);
-	}
-	free(escaped);
-	return code;
-}
-
-int ctl_policy_read(LDAP *ld, const struct ctl_tenant *tenant, const char *guest_dn,
-		    struct ctl_policy *policy_r)
-{
-	struct reading reading = { .policy = policy_r, .tenant = tenant, .guest_dn = guest_dn };
+	struct reading reading = { .policy = policy_r, .tenant = tenant };
 	char *attrs[] = { "*", NULL };
 	struct ctl_search search = { tenant->entry->dn,
 				     LDAP_SCOPE_SUBTREE,
@@ -273,19 +128,10 @@ int ctl_policy_read(LDAP *ld, const struct ctl_tenant *tenant, const char *guest
 				     attrs,
 				     take_entry,
 				     &reading };
-	int code = LDAP_SUCCESS;
+	int code;
 
-	*policy_r =
-		(struct ctl_policy){ .all = b2b_snapshot_new(), .settings = b2b_snapshot_new() };
-	if (guest_dn)
-		code = find_mentions(ld, &reading);
-	if (code == LDAP_SUCCESS)
-		code = ctl_search(ld, &search);
-	for (size_t i = 0; i < GUEST_ATTRS; i++) {
-		for (size_t j = 0; j < reading.mentions[i].count; j++)
-			free(reading.mentions[i].values[j]);
-		free(reading.mentions[i].values);
-	}
+	*policy_r = (struct ctl_policy){ .all = b2b_snapshot_new() };
+	code = ctl_search(ld, &search);
 	if (code != LDAP_SUCCESS) {
 		ctl_fail_ldap(ld, code, tenant->entry->dn);
 		return ctl_fail("the policy could not be read in whole");
@@ -296,13 +142,4 @@ int ctl_policy_read(LDAP *ld, const struct ctl_tenant *tenant, const char *guest
 void ctl_policy_clear(struct ctl_policy *policy)
 {
 	b2b_snapshot_unref(&policy->all);
-	b2b_snapshot_unref(&policy->settings);
-	for (size_t i = 0; i < policy->probe_count; i++) {
-		for (size_t j = 0; j < CTL_CONDITIONS; j++)
-			b2b_rule_unref(&policy->probes[i].rules[j]);
-		free(policy->probes[i].dn);
-	}
-	free(policy->probes);
-	policy->probes = NULL;
-	policy->probe_count = 0;
 }

@@ -127,7 +127,7 @@ static struct b2b_finding found(enum b2b_reason reason, const char *rule)
 	return finding;
 }
 
-static const struct b2b_rule *first_invalid(const struct b2b_matter *matter)
+const struct b2b_rule *b2b_decide_invalid(const struct b2b_matter *matter)
 {
 	if (matter->partner && matter->partner->invalid)
 		return matter->partner;
@@ -136,7 +136,7 @@ static const struct b2b_rule *first_invalid(const struct b2b_matter *matter)
 	return matter->app && matter->app->invalid ? matter->app : NULL;
 }
 
-static struct b2b_finding judge_record(const struct b2b_matter *matter)
+struct b2b_finding b2b_decide_guest(const struct b2b_matter *matter)
 {
 	const struct b2b_guest *guest = matter->guest;
 
@@ -144,7 +144,7 @@ static struct b2b_finding judge_record(const struct b2b_matter *matter)
 		return found(B2B_REASON_DISABLED, guest->dn);
 	/* whether a proof redeems is the partner's to say, so without one nothing else matters */
 	if (!guest->accepted) {
-		const struct b2b_rule *invalid = first_invalid(matter);
+		const struct b2b_rule *invalid = b2b_decide_invalid(matter);
 
 		if (!matter->partner)
 			return found(B2B_REASON_PARTNER_UNKNOWN, NULL);
@@ -167,7 +167,7 @@ bool b2b_decide_has_dn(char *const *dns, size_t count, const char *dn)
 	return dn && count && bsearch(dn, dns, count, sizeof *dns, by_text) != NULL;
 }
 
-static bool is_assigned(const struct b2b_matter *matter)
+bool b2b_decide_is_assigned(const struct b2b_matter *matter)
 {
 	const struct b2b_app *app = &matter->app->u.app;
 
@@ -179,8 +179,8 @@ static bool is_assigned(const struct b2b_matter *matter)
 /* Everything in its order; B2B_REASON_NONE with the permitting rule if nothing speaks against. */
 static struct b2b_finding judge(const struct b2b_matter *matter, const char **half_set_r)
 {
-	struct b2b_finding finding = judge_record(matter);
-	const struct b2b_rule *invalid = first_invalid(matter);
+	struct b2b_finding finding = b2b_decide_guest(matter);
+	const struct b2b_rule *invalid = b2b_decide_invalid(matter);
 
 	if (finding.reason != B2B_REASON_NONE)
 		return finding;
@@ -190,7 +190,7 @@ static struct b2b_finding judge(const struct b2b_matter *matter, const char **ha
 		return found(B2B_REASON_POLICY_INVALID, invalid->dn);
 	finding = b2b_decide_settings(matter, half_set_r);
 	if (finding.reason == B2B_REASON_NONE && matter->app &&
-	    matter->app->u.app.assignment_required && !is_assigned(matter))
+	    matter->app->u.app.assignment_required && !b2b_decide_is_assigned(matter))
 		return found(B2B_REASON_NOT_ASSIGNED, matter->app->dn);
 	return finding;
 }
@@ -204,8 +204,7 @@ static time_t holds_until(const struct b2b_guest *guest, const struct b2b_tenant
 						    : b2b_earliest(until, guest->review_due);
 }
 
-/* What must be there before anything can be judged. */
-static bool can_judge(const struct b2b_matter *matter, struct b2b_verdict *verdict)
+bool b2b_decide_can_judge(const struct b2b_matter *matter, struct b2b_verdict *verdict)
 {
 	const struct b2b_guest *guest = matter->guest;
 	const struct b2b_context *context = matter->context;
@@ -245,7 +244,7 @@ struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct 
 	if (!snapshot || !guest || !context)
 		return verdict;
 	b2b_decide_matter(snapshot, guest, app, context, &matter);
-	if (!can_judge(&matter, &verdict))
+	if (!b2b_decide_can_judge(&matter, &verdict))
 		return verdict;
 	finding = judge(&matter, &verdict.half_set);
 	if (finding.reason == B2B_REASON_NONE) {
@@ -267,23 +266,60 @@ uint32_t b2b_decide_bound(const struct b2b_snapshot *snapshot, struct b2b_str la
 	return rank == B2B_RANK_UNKNOWN ? 0 : rank;
 }
 
+enum b2b_guest_access b2b_decide_access_level(const struct b2b_snapshot *snapshot,
+					      const struct b2b_guest *guest)
+{
+	const struct b2b_rule *tenant, *partner;
+
+	if (!snapshot || !guest || !guest->well_formed)
+		return B2B_SEES_RESTRICTED;
+	tenant = b2b_snapshot_tenant(snapshot);
+	partner = b2b_snapshot_partner(snapshot, guest->home_tenant);
+	if (!tenant || tenant->invalid || !partner || partner->invalid)
+		return B2B_SEES_RESTRICTED;
+	if (guest->level.set)
+		return guest->level.access;
+	if (partner->u.partner.guest_level.set)
+		return partner->u.partner.guest_level.access;
+	return tenant->u.tenant.guest_access;
+}
+
+static uint32_t lower(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+bool b2b_decide_reach(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+		      const struct b2b_rule *app, uint32_t cap, uint32_t *reach_r)
+{
+	const struct b2b_rule *partner;
+	uint32_t reach = 0;
+
+	*reach_r = 0;
+	if (!snapshot || !guest)
+		return false;
+	partner = b2b_snapshot_partner(snapshot, guest->home_tenant);
+	if (!partner || partner->invalid)
+		return false;
+	if (app && (app->kind != B2B_RULE_APP || app->invalid))
+		return false;
+	if (guest->clearance.len)
+		reach = b2b_decide_bound(snapshot, guest->clearance);
+	if (partner->u.partner.max_label)
+		reach = lower(reach, b2b_decide_bound(snapshot,
+						      b2b_str_of(partner->u.partner.max_label)));
+	if (app && app->u.app.max_label)
+		reach = lower(reach,
+			      b2b_decide_bound(snapshot, b2b_str_of(app->u.app.max_label)));
+	*reach_r = lower(reach, cap);
+	return true;
+}
+
 bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 		      const struct b2b_rule *app, uint32_t cap, struct b2b_str label)
 {
-	uint32_t rank, clearance = 0;
+	uint32_t reach;
 
-	if (!snapshot || !guest)
-		return false;
-	rank = b2b_snapshot_label_rank(snapshot, label);
-	if (guest->clearance.len)
-		clearance = b2b_decide_bound(snapshot, guest->clearance);
-	if (rank > clearance || rank > cap)
-		return false;
-	if (!app)
-		return true;
-	if (app->kind != B2B_RULE_APP || app->invalid)
-		return false;
-	if (!app->u.app.max_label)
-		return true;
-	return rank <= b2b_decide_bound(snapshot, b2b_str_of(app->u.app.max_label));
+	return b2b_decide_reach(snapshot, guest, app, cap, &reach) &&
+	       b2b_snapshot_label_rank(snapshot, label) <= reach;
 }

@@ -91,9 +91,9 @@ struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct 
 /* One of our own members, who would be a guest elsewhere.  All borrowed. */
 struct b2b_member {
 	struct b2b_str subject;       /* entryUUID, what its tokens call it */
-	const struct b2b_str *groups; /* its normalised DN, and those of its groups */
+	const struct b2b_str *groups; /* names it or a group of its has, as the targets spell them */
 	size_t group_count;
-	bool groups_known; /* false: it is taken to be in every blocked group */
+	bool groups_known; /* false: there may be more, and every DN that is blocked may be its */
 };
 
 /* Whether a member may use an application (empty: "directory") of a partner, by the Out settings;
@@ -108,9 +108,17 @@ struct b2b_verdict b2b_decide_out(const struct b2b_snapshot *snapshot, struct b2
 enum b2b_reason b2b_decide_record(const struct b2b_guest *guest,
 				  const struct b2b_tenant_policy *tenant, time_t now);
 
-/* Whether an entry with this label (empty: none) may be seen: its rank must not exceed the
- * guest's clearance (absent: the lowest) nor the application's b2bAppMaxLabel (absent: no cap) nor
- * cap, the label_cap of the verdict. */
+/* How much the guest sees: its own b2bGuestAccess, else its partner's, else the tenant's; restricted
+ * where one of them cannot be read. */
+enum b2b_guest_access b2b_decide_access_level(const struct b2b_snapshot *snapshot,
+					      const struct b2b_guest *guest);
+/* The highest rank of a label (b2b_snapshot_label_rank) that the guest sees: the lowest of its clearance
+ * (absent: the lowest label), its partner's b2bMaxLabel, the application's b2bAppMaxLabel (app is NULL:
+ * "directory") and cap, the label_cap of a verdict.  An unknown label bounds like the lowest.  False: it
+ * sees nothing at all, for partner or application are not there or invalid. */
+bool b2b_decide_reach(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+		      const struct b2b_rule *app, uint32_t cap, uint32_t *reach_r);
+/* Whether an entry with this label (empty: none) may be seen so. */
 bool b2b_decide_label(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 		      const struct b2b_rule *app, uint32_t cap, struct b2b_str label);
 

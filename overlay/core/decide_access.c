@@ -184,6 +184,23 @@ static inline bool applies(const struct b2b_access_policy *policy, const struct 
 	return !(conditions & B2B_CA_ON_APP) || is_about_app(policy, it);
 }
 
+unsigned b2b_decide_unmet(const struct b2b_matter *matter, const struct b2b_access_policy *policy)
+{
+	struct circumstances it = circumstances_of(matter);
+	const struct b2b_context *context = matter->context;
+	unsigned unmet = 0;
+
+	if (!is_about_guest(policy, &it))
+		unmet |= B2B_CA_ON_GUEST;
+	if (!is_about_app(policy, &it))
+		unmet |= B2B_CA_ON_APP;
+	if (it.elsewhere || !is_about_peer(policy, &context->peer))
+		unmet |= B2B_CA_ON_NETWORK;
+	if (it.elsewhere || context->ssf >= policy->below_ssf)
+		unmet |= B2B_CA_ON_SSF;
+	return unmet & policy->conditions;
+}
+
 static unsigned missing_grants(const struct b2b_access_policy *policy, unsigned shown)
 {
 	if (policy->any_grant && (policy->grants & shown))

@@ -61,6 +61,14 @@ static inline time_t b2b_earliest(time_t a, time_t b)
 void b2b_decide_matter(const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
 		       const struct b2b_rule *app, const struct b2b_context *context,
 		       struct b2b_matter *matter_r);
+/* What must be there before anything can be judged; else verdict->rule says where it is not. */
+bool b2b_decide_can_judge(const struct b2b_matter *matter, struct b2b_verdict *verdict);
+/* The guest's record, redemption too: whether a proof redeems is the partner's to say. */
+struct b2b_finding b2b_decide_guest(const struct b2b_matter *matter);
+/* The first entry that could not be read: the partner's, the default policy, the application's. */
+const struct b2b_rule *b2b_decide_invalid(const struct b2b_matter *matter);
+/* Whether the application, which must be there and valid, is assigned to the guest. */
+bool b2b_decide_is_assigned(const struct b2b_matter *matter);
 /* Whether dn (NULL: no) is among DNs sorted by strcmp. */
 bool b2b_decide_has_dn(char *const *dns, size_t count, const char *dn);
 /* The rank of a label that bounds what is seen: one that is unknown opens nothing above the lowest
@@ -75,5 +83,7 @@ struct b2b_finding b2b_decide_users(const struct b2b_matter *matter);
 /* Conditional access: all enabled policies.  One that blocks wins over all others that deny, else
  * the first by DN does. */
 struct b2b_access_result b2b_decide_access(const struct b2b_matter *matter);
+/* Which conditions of a valid policy are not met: bits of enum b2b_ca_condition. */
+unsigned b2b_decide_unmet(const struct b2b_matter *matter, const struct b2b_access_policy *policy);
 
 #endif

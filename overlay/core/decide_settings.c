@@ -5,6 +5,8 @@
  */
 #include "decide_parts.h"
 
+#include <string.h>
+
 /* Whether name certainly (exact) or possibly (similar) is what the target means. */
 static bool names(struct b2b_str target, struct b2b_str name, bool possibly)
 {
@@ -17,8 +19,6 @@ static bool is_home_group(const struct b2b_matter *matter, struct b2b_str target
 {
 	const struct b2b_context *context = matter->context;
 
-	if (!context->home_groups_known)
-		return false;
 	for (size_t i = 0; i < context->home_group_count; i++)
 		if (names(target, context->home_groups[i], possibly))
 			return true;
@@ -30,22 +30,33 @@ static bool is_partner_id(const struct b2b_matter *matter, struct b2b_str target
 	return b2b_snapshot_partner(matter->snapshot, target) != NULL;
 }
 
+/* Outbound, a DN is a member's or, marked as one or not, a group's. */
+static bool may_be_own_group(const struct b2b_matter *matter, const struct b2b_target *target)
+{
+	const struct b2b_context *context = matter->context;
+	bool outbound = context->scope == B2B_COLLAB_OUT || context->scope == B2B_DIRECT_OUT;
+
+	if (context->home_groups_known)
+		return false;
+	return target->is_group || (outbound && memchr(target->value, '=', target->len));
+}
+
 static bool user_is_target(const struct b2b_matter *matter, const struct b2b_target *target,
 			   bool possibly)
 {
 	const struct b2b_guest *guest = matter->guest;
 	struct b2b_str value = { target->value, target->len };
 
-	if (target->is_group) {
-		if (!matter->context->home_groups_known)
-			return possibly;
-		return is_home_group(matter, value, possibly);
-	}
+	if (target->is_group)
+		return is_home_group(matter, value, possibly) ||
+		       (possibly && may_be_own_group(matter, target));
 	if (b2b_name_is(&matter->home_tenant, value, target->hash, possibly))
 		return true;
 	if (names(value, guest->home_subject, possibly) || is_home_group(matter, value, possibly))
 		/* a tenant on the allow list does not let in a stranger who is called like it */
 		return possibly || !matter->by_default || !is_partner_id(matter, value);
+	if (possibly && may_be_own_group(matter, target))
+		return true;
 	/* a guest without a subject may be any subject, though not another tenant */
 	return possibly && guest->home_subject.len == 0 && !is_partner_id(matter, value);
 }

@@ -4,7 +4,7 @@
  * Out: struct b2b_guest; a value that cannot be read leaves it not well-formed, which denies.
  */
 #include "guest.h"
-#include "read.h"
+#include "policy_parts.h"
 
 #define DAY_SECS ((time_t)86400)
 #define HOUR_SECS ((time_t)3600)
@@ -68,6 +68,7 @@ static void read_guest(struct b2b_reader *reader, struct b2b_guest *guest)
 	b2b_read_time(reader, B2B_ATTR_REVIEW_DUE, &guest->review_due);
 	b2b_read_time(reader, B2B_ATTR_NEXT_DUE, &guest->next_due);
 	b2b_read_one(reader, B2B_ATTR_CLEARANCE, &guest->clearance);
+	b2b_policy_read_level(reader, &guest->level);
 	b2b_read_one(reader, B2B_ATTR_TERMS_ACCEPTED, &guest->terms_accepted);
 	for (size_t index = 0; b2b_read_next(reader, B2B_ATTR_SPONSOR, &index, &sponsor);)
 		guest->sponsor_count++;

@@ -28,6 +28,7 @@ struct b2b_guest {
 	enum b2b_review review;
 	time_t next_due; /* as stored, 0: absent */
 	struct b2b_str clearance;
+	struct b2b_guest_level level; /* its own b2bGuestAccess */
 	enum b2b_user_type user_type;
 	struct b2b_str terms_accepted; /* empty: none */
 	size_t sponsor_count;

@@ -28,6 +28,9 @@ static void free_tenant(struct b2b_tenant_policy *tenant)
 	free(tenant->terms_version);
 	b2b_policy_free_list(tenant->labels, tenant->label_count);
 	free(tenant->default_label);
+	for (size_t i = 0; i < tenant->attribute_label_count; i++)
+		free(tenant->attribute_labels[i].type);
+	free(tenant->attribute_labels);
 	free_list(&tenant->inviters);
 	free_list(&tenant->domains);
 	free_list(&tenant->allowed_domains);
@@ -47,6 +50,7 @@ static void free_partner(struct b2b_partner *partner)
 	free(partner->home_ca_file);
 	free_list(&partner->domains);
 	b2b_policy_free_token(&partner->token);
+	free(partner->max_label);
 }
 
 static void free_app(struct b2b_app *app)

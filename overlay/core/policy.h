@@ -92,6 +92,13 @@ struct b2b_list { /* lower-case names, or normalised DNs sorted by strcmp */
 	size_t count;
 };
 
+enum b2b_guest_access { B2B_SEES_RESTRICTED = 0, B2B_SEES_LIMITED, B2B_SEES_MEMBER };
+
+struct b2b_guest_level { /* b2bGuestAccess where it may be absent */
+	bool set;
+	enum b2b_guest_access access;
+};
+
 struct b2b_partner {
 	char *tenant_id;      /* lower case */
 	uint64_t tenant_hash; /* b2b_str_hash_similar */
@@ -106,6 +113,8 @@ struct b2b_partner {
 	struct b2b_list
 		domains; /* b2bTenantDomain; "*" among them: everybody without another partner */
 	struct b2b_token_settings token;
+	struct b2b_guest_level guest_level;
+	char *max_label; /* or NULL */
 };
 
 struct b2b_app {
@@ -146,7 +155,10 @@ struct b2b_mass_limit {
 	/* both: the default, 500 guests or 20 per cent, whichever is less, but 25 guests at least */
 };
 
-enum b2b_guest_access { B2B_SEES_RESTRICTED = 0, B2B_SEES_LIMITED, B2B_SEES_MEMBER };
+struct b2b_attribute_label { /* of b2bAttributeLabel */
+	char *type;  /* name or OID of an attribute type */
+	char *label; /* in one block with type */
+};
 
 struct b2b_tenant_policy {
 	char *tenant_id;  /* or NULL */
@@ -159,6 +171,8 @@ struct b2b_tenant_policy {
 	char **labels;                      /* lowest first */
 	size_t label_count;
 	char *default_label;                              /* or NULL: the lowest */
+	struct b2b_attribute_label *attribute_labels;
+	size_t attribute_label_count;
 	enum b2b_inviters inviters_are;                   /* admins where the entry says nothing */
 	struct b2b_list inviters;                         /* DNs of persons and groups */
 	struct b2b_list domains;                          /* our own */
@@ -262,7 +276,8 @@ struct b2b_rule {
  * setting; a b2bGroupTarget that is no users target; both domain lists; a bad domain, CIDR, URL,
  * bind name pattern, boolean, number; ldap among b2bIdp without b2bHomeUri; plain ldap:// without
  * StartTLS to a host that is not loopback; a CA file without an absolute path; a label order with
- * a duplicate or with a prefix missing, a default label out of order; an application without
+ * a duplicate or with a prefix missing, a default label out of order, a label of an attribute type that
+ * is not in that order, or of a type named twice; an application without
  * b2bAppId and with several cn; a key set that b2b_jwks_parse refuses, an algorithm that is not
  * ours, a claim that is not name=value, a b2bJwksUri that is neither https:// nor http:// to
  * loopback; a conditional access policy without a state, without a

@@ -122,5 +122,7 @@ void b2b_policy_read_partner(struct b2b_reader *reader, struct b2b_partner *part
 	read_idps(reader, partner);
 	read_home(reader, partner);
 	b2b_policy_read_token(reader, &partner->token);
+	b2b_policy_read_level(reader, &partner->guest_level);
+	b2b_read_text(reader, B2B_ATTR_MAX_LABEL, &partner->max_label);
 	b2b_policy_read_domains(reader, B2B_ATTR_TENANT_DOMAIN, true, &partner->domains);
 }

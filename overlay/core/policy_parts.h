@@ -1,5 +1,5 @@
 /*
- * policy_parts.h - what policy.c and its parts share; nobody else includes it.
+ * policy_parts.h - what policy.c, its parts and guest.c share; nobody else includes it.
  * In: a reader on a policy entry.  Out: the part of a rule that the entry describes.
  */
 #ifndef B2B_POLICY_PARTS_H
@@ -32,6 +32,8 @@ void b2b_policy_read_networks(struct b2b_reader *reader, enum b2b_attr attr, str
 /* Appends mail domains in lower case; "*" (everybody's) is one only where star. */
 void b2b_policy_read_domains(struct b2b_reader *reader, enum b2b_attr attr, bool star,
 			     struct b2b_list *list);
+/* b2bGuestAccess; what cannot be read is restricted. */
+void b2b_policy_read_level(struct b2b_reader *reader, struct b2b_guest_level *level);
 /* Reads a text and puts it in lower case (ASCII). */
 bool b2b_policy_read_id(struct b2b_reader *reader, enum b2b_attr attr, char **id_r);
 

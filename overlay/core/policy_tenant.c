@@ -7,6 +7,7 @@
 #include "mail.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -43,6 +44,93 @@ static void read_labels(struct b2b_reader *reader, struct b2b_tenant_policy *ten
 	    !has_label(tenant, b2b_str_of(tenant->default_label)))
 		b2b_read_refuse(reader, B2B_ATTR_DEFAULT_LABEL, b2b_str_of(tenant->default_label),
 				"is not in b2bLabelOrder");
+}
+
+static bool is_type_char(char c)
+{
+	c = b2b_lower(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+/* "type=label"; "type: label" and "type label" mean the same. */
+static void split_attribute_label(struct b2b_str value, struct b2b_str *type_r,
+				  struct b2b_str *label_r)
+{
+	size_t at = 0, end;
+
+	while (at < value.len && is_type_char(value.s[at]))
+		at++;
+	*type_r = (struct b2b_str){ value.s, at };
+	end = at;
+	while (at < value.len && value.s[at] == ' ')
+		at++;
+	if (at < value.len && (value.s[at] == '=' || value.s[at] == ':'))
+		at++;
+	while (at < value.len && value.s[at] == ' ')
+		at++;
+	*label_r = (struct b2b_str){ value.s + at, at > end ? value.len - at : 0 };
+}
+
+static bool has_attribute_label(const struct b2b_tenant_policy *tenant, struct b2b_str type)
+{
+	for (size_t i = 0; i < tenant->attribute_label_count; i++)
+		if (b2b_str_equal_nocase(b2b_str_of(tenant->attribute_labels[i].type), type))
+			return true;
+	return false;
+}
+
+static void append_attribute_label(struct b2b_reader *reader, struct b2b_tenant_policy *tenant,
+				   struct b2b_str type, struct b2b_str label)
+{
+	struct b2b_attribute_label *list = tenant->attribute_labels, *here;
+	size_t count = tenant->attribute_label_count;
+	char *text = malloc(type.len + label.len + 2);
+
+	list = realloc(list, (count + 1) * sizeof *list);
+	if (list)
+		tenant->attribute_labels = list;
+	if (!list || !text) {
+		free(text);
+		reader->no_memory = true;
+		return;
+	}
+	here = &list[tenant->attribute_label_count++];
+	*here = (struct b2b_attribute_label){ text, text + type.len + 1 };
+	memcpy(here->type, type.s, type.len);
+	here->type[type.len] = '\0';
+	memcpy(here->label, label.s, label.len);
+	here->label[label.len] = '\0';
+}
+
+static void read_attribute_labels(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
+{
+	const enum b2b_attr attr = B2B_ATTR_ATTRIBUTE_LABEL;
+	struct b2b_str value, type, label;
+
+	for (size_t index = 0; b2b_read_next(reader, attr, &index, &value);) {
+		split_attribute_label(value, &type, &label);
+		if (type.len == 0 || label.len == 0)
+			b2b_read_refuse(reader, attr, value, "is not <attribute type>=<label>");
+		else if (!has_label(tenant, label))
+			b2b_read_refuse(reader, attr, value, "has a label not in b2bLabelOrder");
+		else if (has_attribute_label(tenant, type))
+			b2b_read_refuse(reader, attr, value, "labels a type a second time");
+		else
+			append_attribute_label(reader, tenant, type, label);
+	}
+}
+
+void b2b_policy_read_level(struct b2b_reader *reader, struct b2b_guest_level *level)
+{
+	static const struct b2b_word words[] = { { "restricted", B2B_SEES_RESTRICTED },
+						 { "limited", B2B_SEES_LIMITED },
+						 { "member", B2B_SEES_MEMBER } };
+	int word = B2B_SEES_RESTRICTED;
+	struct b2b_str value;
+
+	level->set = b2b_read_one(reader, B2B_ATTR_GUEST_ACCESS, &value);
+	b2b_read_word(reader, B2B_ATTR_GUEST_ACCESS, words, COUNT(words), &word);
+	level->access = (enum b2b_guest_access)word;
 }
 
 /* A list that reads "*" would be taken for "all" by whoever wrote it, and match nobody. */
@@ -184,21 +272,19 @@ static void read_days(struct b2b_reader *reader, struct b2b_tenant_policy *tenan
 
 void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy *tenant)
 {
-	static const struct b2b_word sees[] = { { "restricted", B2B_SEES_RESTRICTED },
-						{ "limited", B2B_SEES_LIMITED },
-						{ "member", B2B_SEES_MEMBER } };
-	int word = B2B_SEES_LIMITED;
+	struct b2b_guest_level level = { false, B2B_SEES_LIMITED };
 
 	b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &tenant->tenant_id);
 	b2b_read_text(reader, B2B_ATTR_GUEST_BASE, &tenant->guest_base);
 	read_days(reader, tenant);
-	b2b_read_word(reader, B2B_ATTR_GUEST_ACCESS, sees, COUNT(sees), &word);
-	tenant->guest_access = (enum b2b_guest_access)word;
+	b2b_policy_read_level(reader, &level);
+	tenant->guest_access = level.set ? level.access : B2B_SEES_LIMITED;
 	tenant->require_tls = true;
 	b2b_read_bool(reader, B2B_ATTR_REQUIRE_TLS, &tenant->require_tls);
 	b2b_read_text(reader, B2B_ATTR_TERMS_VERSION, &tenant->terms_version);
 	read_domains(reader, tenant);
 	read_labels(reader, tenant);
+	read_attribute_labels(reader, tenant);
 	read_people(reader, tenant);
 	read_mass_limit(reader, &tenant->mass_limit);
 	b2b_read_number(reader, B2B_ATTR_MASS_CONFIRM, 1, 999999999, &tenant->mass_confirm);

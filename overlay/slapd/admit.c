@@ -276,10 +276,7 @@ static const char *escaped(Operation *op, struct b2b_str text)
 	return b2b_inner_escape(op, &value);
 }
 
-/* Whether the same person is a guest already, and off: it does not come in again by being invited
- * under another address.  Where it cannot be found out, nobody comes in. */
-static bool is_off_elsewhere(Operation *op, const struct b2b_admission *admission,
-			     enum b2b_idp kind)
+bool b2b_admission_is_off(Operation *op, const struct b2b_admission *admission, enum b2b_idp kind)
 {
 	struct b2b_str subject = b2b_prove_subject(op, admission, kind);
 	struct namesake namesake = { &admission->ndn, false };
@@ -307,7 +304,7 @@ int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b
 	struct b2b_verdict verdict;
 
 	text_r[0] = '\0';
-	verdict = is_off_elsewhere(op, admission, proof->kind)
+	verdict = b2b_admission_is_off(op, admission, proof->kind)
 			  ? denial(B2B_REASON_DISABLED, admission->guest.dn)
 			  : judge(op, admission, proof, code);
 	if (verdict.effect != B2B_ALLOW)

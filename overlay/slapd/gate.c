@@ -304,9 +304,12 @@ static int gate_bind(Operation *op, SlapReply *rs)
 	cb->sc_response = bind_response;
 	cb->sc_next = op->o_callback;
 	op->o_callback = cb;
-	if (b2b_oauth_is_here(op))
+	bool asked = b2b_control_is_here(op);
+	if (!asked && b2b_oauth_is_here(op))
 		return b2b_oauth_bind(op, rs);
 	b2b_oauth_forget(op);
+	if (asked)
+		return b2b_control_bind(op, rs);
 	return op->orb_method == LDAP_AUTH_SIMPLE ? b2b_bearer_gate(op, rs) : SLAP_CB_CONTINUE;
 }
 

@@ -52,6 +52,7 @@ struct b2b_tenant {
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
+	_Atomic uint64_t published; /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
 	struct b2b_replay *replay; /* tokens of partners with b2bTokenOnce that were used */
@@ -229,6 +230,9 @@ static inline struct b2b_str b2b_map_str(const struct berval *bv)
 /* One line at STATS for every denial (design section 11). */
 void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char *app_id,
 			const struct b2b_verdict *verdict);
+/* The same of a member of ours who would be a guest of partner_id. */
+void b2b_map_log_out(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
+		     struct b2b_str app_id, const struct b2b_verdict *verdict);
 const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
 /* What the client hears of a denial once the proof was right: the code, and "b2b: <reason>". */
 int b2b_map_code(enum b2b_reason reason);
@@ -291,6 +295,25 @@ bool b2b_session_is_service(const struct berval *ndn);
 /* Whether ndn is a guest (or cannot be looked up), remembering members so that their next bind needs no look-up. */
 bool b2b_session_is_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 
+/* A subtree that a guest sees, and the highest rank of a label there. */
+struct b2b_view_scope {
+	struct berval ndn;
+	uint32_t bound;
+};
+
+/* An attribute type that has a label. */
+struct b2b_view_type {
+	AttributeType *type;
+	uint32_t rank;
+};
+
+/* The labels of a tenant, lowest first. */
+struct b2b_view_labels {
+	struct b2b_str *names;
+	size_t count; /* 0: labels say nothing */
+	uint32_t unlabelled;
+};
+
 /* passage.c: what is known of the operation under way */
 struct b2b_passage {
 	OpExtra extra;
@@ -303,9 +326,15 @@ struct b2b_passage {
 	struct b2b_verdict verdict;
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
+	uint64_t published; /* of the tenant, when the guest was judged */
 	enum b2b_guest_access access;
-	bool unlabelled;       /* the tenant orders no labels, so none hides anything */
-	struct berval *scopes; /* what a limited guest may see besides itself; BVNULL ends */
+	bool direct;                   /* has no entry of its own: it sees scopes alone */
+	uint32_t bound;                /* highest rank of a label outside of scopes */
+	struct b2b_view_scope *scopes; /* what a limited guest sees besides itself */
+	size_t scope_count;
+	struct b2b_view_labels labels;
+	struct b2b_view_type *types;
+	size_t type_count;
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
  * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
@@ -313,6 +342,8 @@ struct b2b_passage *b2b_passage_enter(Operation *op);
 /* NULL unless the operation passed the gate under the name it runs under now: slapd's overlays
  * run operations of one identity with the o_extra of another (syncprov's persist phase). */
 struct b2b_passage *b2b_passage_find(Operation *op);
+/* Judges once more, in place. */
+void b2b_passage_renew(Operation *op, struct b2b_passage *passage);
 /* Decides about a guest of tenant, in circumstances to which it adds whether the guest is assigned;
  * the verdict borrows from snapshot and guest. */
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
@@ -324,7 +355,27 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
 
-/* view_guest.c: false: the guest whose operation this is sees nothing of it */
+/* view_guest.c: why a guest sees an entry */
+enum b2b_view {
+	B2B_VIEW_HIDDEN = 0,
+	B2B_VIEW_LABEL,  /* hidden: it would be seen but for its label */
+	B2B_VIEW_OWN,    /* seen: its own */
+	B2B_VIEW_SCOPE,  /* an application's that it may use */
+	B2B_VIEW_MEMBER, /* it sees what members see */
+	B2B_VIEW_NAME,   /* naming attributes alone, by a base search */
+};
+/* Fills in what a passage that allows needs for what follows: level, labels, types and bound, and for a
+ * limited guest the scopes of the applications that it may use; app is that of the verdict. */
+void b2b_view_prepare(Operation *op, struct b2b_passage *passage,
+		      const struct b2b_snapshot *snapshot, const struct b2b_rule *app,
+		      struct b2b_context *context);
+/* *bound_r: highest rank of labels of attributes there. */
+enum b2b_view b2b_view_entry(Operation *op, const struct b2b_passage *p, Entry *e,
+			     uint32_t *bound_r);
+/* Whether a labelled attribute type is hidden under a bound. */
+bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription *desc,
+			 uint32_t bound);
+/* False: the guest whose operation this is sees nothing of it. */
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access);
 
@@ -346,10 +397,22 @@ bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *grou
 
 /* out.c: our own members as guests elsewhere */
 /* Whether this member may use an application (empty: "directory") of a partner, by the Out settings of
- * the tenant; scope is B2B_COLLAB_OUT or B2B_DIRECT_OUT.  The verdict's rule lives in op's memory. */
+ * the tenant; scope is B2B_COLLAB_OUT or B2B_DIRECT_OUT.  The verdict's rule lives in op's memory.
+ * Groups are read meanwhile: member is a copy, held by no transaction. */
 struct b2b_verdict b2b_out_judge(Operation *op, struct b2b_tenant *tenant, Entry *member,
 				 struct b2b_str partner_id, struct b2b_str app_id,
 				 enum b2b_scope scope);
+
+/* control.c: a partner's server asks for one of our members (control .4.1) */
+int b2b_control_register(void);
+/* Whether op, a bind, brings the control. */
+bool b2b_control_is_here(Operation *op);
+/* SLAP_CB_CONTINUE: the bind goes on, under a name where nothing stands if policy denies. */
+int b2b_control_bind(Operation *op, SlapReply *rs);
+/* What we send along when we ask a home server: that it is us, and for which application (NULL:
+ * "directory").  In op's memory; empty where our tenant entry has no b2bTenantId. */
+struct b2b_str b2b_control_value(Operation *op, const struct b2b_snapshot *snapshot,
+				 const struct b2b_rule *app);
 
 /* access.c */
 /* Requests, notices and reviews are about persons: neither guests nor applications find them. */
@@ -437,6 +500,9 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 /* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
 int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
 		       const struct b2b_verdict *verdict);
+/* Whether the same person is a guest already, and off: it does not come in again by being invited
+ * under another address.  Where it cannot be found out, nobody comes in. */
+bool b2b_admission_is_off(Operation *op, const struct b2b_admission *admission, enum b2b_idp kind);
 /* The proof was right, and the guest was read after it: judges as below, uses tokens and codes up
  * that are good once, and says what policies that only report would have done. */
 int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,

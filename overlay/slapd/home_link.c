@@ -288,6 +288,28 @@ static enum b2b_home_answer judge(int code, struct b2b_error *why)
 	}
 }
 
+/* An LDAPMessage with a BindRequest (RFC 4511, 4.2) and, behind it, the control (4.1.11), whose
+ * criticality is FALSE and so, in DER, not there.  NULL without memory. */
+static BerElement *write_bind(ber_int_t id, const struct b2b_home_request *request)
+{
+	BerElement *ber = ber_alloc_t(LBER_USE_DER);
+	int rc;
+
+	if (!ber)
+		return NULL;
+	rc = ber_printf(ber, "{it{istoN}", id, LDAP_REQ_BIND, LDAP_VERSION3, request->name,
+			LDAP_AUTH_SIMPLE, request->password.s, (ber_len_t)request->password.len);
+	if (rc >= 0 && request->asking.len)
+		rc = ber_printf(ber, "t{{soN}N}", LDAP_TAG_CONTROLS, B2B_HOME_CONTROL,
+				request->asking.s, (ber_len_t)request->asking.len);
+	if (rc >= 0)
+		rc = ber_printf(ber, "N}");
+	if (rc >= 0)
+		return ber;
+	ber_free(ber, 1);
+	return NULL;
+}
+
 enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 					const struct b2b_home_request *request,
 					uint64_t deadline_ms, struct b2b_error *why)
@@ -301,11 +323,8 @@ enum b2b_home_answer b2b_home_link_bind(struct b2b_home_link *link,
 		b2b_error_set(why, "the connection has lost its TLS");
 		return B2B_HOME_UNAVAILABLE;
 	}
-	ber = ber_alloc_t(LBER_USE_DER);
-	if (!ber || ber_printf(ber, "{it{istoN}N}", ++link->last_id, LDAP_REQ_BIND, LDAP_VERSION3,
-			       request->name, LDAP_AUTH_SIMPLE, request->password.s,
-			       (ber_len_t)request->password.len) < 0) {
-		ber_free(ber, 1);
+	ber = write_bind(++link->last_id, request);
+	if (!ber) {
 		b2b_error_set(why, "no memory");
 		return B2B_HOME_UNAVAILABLE;
 	}

@@ -200,6 +200,7 @@ int b2b_exop_register(void);
 int b2b_invite_exop(struct b2b_exop *exop);   /* invite.c, .3.1 */
 int b2b_redeem_exop(struct b2b_exop *exop);   /* redeem.c, .3.2 */
 int b2b_passcode_exop(struct b2b_exop *exop); /* passcode.c, .3.3 */
+int b2b_explain_exop(struct b2b_exop *exop);  /* explain.c, .3.5 */
 int b2b_request_exop(struct b2b_exop *exop);  /* request.c, .3.6 */
 int b2b_totp_exop(struct b2b_exop *exop);     /* totp_enrol.c, .3.7 */
 /* Refuses; text is static or in op's memory, or NULL.  Answers err. */

@@ -297,3 +297,27 @@ void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char
 	      "b2b: %s guest=\"%s\" tenant=%s app=%s verdict=deny reason=%s rule=\"%s\"\n",
 	      op->o_log_prefix, dn, tenant, app, b2b_reason_name(verdict->reason), rule);
 }
+
+/* The same of what stands unquoted in a log line, and comes from a stranger. */
+static const char *printable_word(char *to, size_t size, struct b2b_str from)
+{
+	printable(to, size, from);
+	for (char *at = to; *at; at++)
+		if (*at == ' ')
+			*at = '?';
+	return to;
+}
+
+void b2b_map_log_out(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
+		     struct b2b_str app_id, const struct b2b_verdict *verdict)
+{
+	char dn[1024], tenant[256], app[256], rule[1024];
+
+	printable(dn, sizeof(dn), b2b_map_str(ndn));
+	printable_word(tenant, sizeof(tenant), partner_id);
+	printable_word(app, sizeof(app), app_id.len ? app_id : b2b_str_of("directory"));
+	printable(rule, sizeof(rule), b2b_str_of(verdict->rule));
+	Debug(LDAP_DEBUG_STATS,
+	      "b2b: %s member=\"%s\" tenant=%s app=%s verdict=deny reason=%s rule=\"%s\"\n",
+	      op->o_log_prefix, dn, tenant, app, b2b_reason_name(verdict->reason), rule);
+}

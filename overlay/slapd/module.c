@@ -28,7 +28,7 @@ __attribute__((visibility("default"))) int init_module(int argc, char *argv[])
 	if (!version_fits())
 		return 1;
 	if (b2b_map_register_schema() || b2b_totp_register() || b2b_exop_register() ||
-	    b2b_later_register() || b2b_gate_register())
+	    b2b_later_register() || b2b_control_register() || b2b_gate_register())
 		return 1;
 	return b2b_tenant_register();
 }

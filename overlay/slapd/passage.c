@@ -60,29 +60,6 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 	return context;
 }
 
-/* The subtrees a limited guest may see: scopes of the applications that it may use. */
-static struct berval *permitted_scopes(Operation *op, struct b2b_passage *passage,
-				       const struct b2b_snapshot *snapshot,
-				       struct b2b_context *context)
-{
-	const struct b2b_rule *app;
-	struct berval *scopes;
-	size_t total = 0, n = 0;
-
-	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++)
-		total += app->u.app.scope_count;
-	scopes = op->o_tmpcalloc(total + 1, sizeof(*scopes), op->o_tmpmemctx);
-	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!app->u.app.scope_count ||
-		    b2b_passage_decide(op, passage->tenant, snapshot, &passage->guest, app, context)
-				    .effect != B2B_ALLOW)
-			continue;
-		for (size_t j = 0; j < app->u.app.scope_count; j++)
-			ber_str2bv(b2b_map_copy(op, app->u.app.scopes[j]), 0, 0, &scopes[n++]);
-	}
-	return scopes;
-}
-
 static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
 {
 	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
@@ -123,7 +100,6 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 			 const struct b2b_proof *proof, struct b2b_passage *passage)
 {
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(passage->tenant);
-	const struct b2b_rule *rule = b2b_snapshot_tenant(snapshot);
 	struct b2b_context context = b2b_passage_context(op, proof);
 	bool lost;
 	const struct b2b_rule *app = find_app(op, session, snapshot, proof, &lost);
@@ -139,12 +115,8 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
-	if (rule) {
-		passage->access = rule->u.tenant.guest_access;
-		passage->unlabelled = !rule->invalid && rule->u.tenant.label_count == 0;
-	}
-	if (passage->verdict.effect == B2B_ALLOW && passage->access == B2B_SEES_LIMITED)
-		passage->scopes = permitted_scopes(op, passage, snapshot, &context);
+	if (passage->verdict.effect == B2B_ALLOW)
+		b2b_view_prepare(op, passage, snapshot, app, &context);
 	b2b_snapshot_unref(&snapshot);
 }
 
@@ -158,6 +130,8 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	passage->app_id = b2b_map_app_id(NULL);
 	passage->verdict = denial(B2B_REASON_DISABLED, NULL);
 	passage->tenant = tenant;
+	if (tenant)
+		passage->published = atomic_load(&tenant->published);
 	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_ndn) : NULL;
 	if (!e)
 		return; /* it was deleted, or its tenant was */
@@ -200,6 +174,16 @@ void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)
 		judge_guest(op, &session, passage_r);
 	else
 		passage_r->service = session.service;
+}
+
+void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
+{
+	OpExtra extra = passage->extra;
+	struct berval ndn = passage->ndn;
+
+	b2b_passage_judge(op, passage);
+	passage->extra = extra;
+	passage->ndn = ndn;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)

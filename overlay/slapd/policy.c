@@ -130,6 +130,32 @@ enum b2b_err b2b_policy_kind(struct b2b_tenant *tenant, Entry *e, enum b2b_rule_
 		kind_class(class), tenant->nbase.bv_val);
 }
 
+/* What only slapd can tell of labels of attribute types: whether there is such a type, and whether two
+ * names are of one. */
+static enum b2b_err check_attribute_labels(const struct b2b_rule *rule, struct b2b_error *error)
+{
+	const struct b2b_tenant_policy *tenant = &rule->u.tenant;
+
+	for (size_t i = 0; i < tenant->attribute_label_count; i++) {
+		const char *type = tenant->attribute_labels[i].type;
+		AttributeType *at = at_find(type);
+
+		if (!at)
+			return b2b_error_set(error,
+					     "b2bAttributeLabel: \"%s\" is no attribute type of this "
+					     "server",
+					     type);
+		for (size_t j = 0; j < i; j++) {
+			if (at_find(tenant->attribute_labels[j].type) == at)
+				return b2b_error_set(error,
+						     "b2bAttributeLabel: \"%s\" and \"%s\" are one "
+						     "attribute type",
+						     tenant->attribute_labels[j].type, type);
+		}
+	}
+	return B2B_OK;
+}
+
 enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_error *error)
 {
 	struct b2b_source source = b2b_map_source(e);
@@ -143,6 +169,10 @@ enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_er
 	if (err == B2B_OK && kind == B2B_RULE_REVIEW) {
 		err = b2b_review_check(tenant, rule, error);
 	} else if (err == B2B_OK) {
+		if (kind == B2B_RULE_TENANT)
+			err = check_attribute_labels(rule, error);
+	}
+	if (err == B2B_OK && kind != B2B_RULE_REVIEW) {
 		struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 
 		err = b2b_snapshot_conflict(snapshot, rule, error);
@@ -209,6 +239,12 @@ static struct b2b_snapshot *with_entry(struct b2b_tenant *tenant, struct b2b_sna
 		return NULL;
 	/* an entry of another class says nothing of what stands here otherwise */
 	rule->invalid = rule->invalid || misplaced;
+	if (kind == B2B_RULE_TENANT && !rule->invalid &&
+	    check_attribute_labels(rule, &error) != B2B_OK) {
+		Debug(LDAP_DEBUG_ANY, "b2b: policy entry \"%s\": %s: every guest is denied\n",
+		      e->e_nname.bv_val, error.text);
+		rule->invalid = true;
+	}
 	warn_half_set(rule);
 	warn_no_token(rule);
 	next = b2b_snapshot_with(snapshot, rule);

@@ -101,6 +101,7 @@ static enum b2b_home_answer ask_home(Operation *op, const struct b2b_admission *
 		.ca_file = partner->home_ca_file,
 		.name = admission->home_name,
 		.password = password,
+		.asking = b2b_control_value(op, admission->snapshot, admission->app),
 	};
 	enum b2b_home_answer answer = b2b_homes_prove(admission->tenant->homes, &request, &why);
 

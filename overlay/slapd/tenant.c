@@ -41,6 +41,7 @@ void b2b_tenant_publish(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot
 	ldap_pvt_thread_mutex_lock(&tenant->snapshot_mutex);
 	struct b2b_snapshot *old = tenant->snapshot;
 	tenant->snapshot = snapshot;
+	atomic_fetch_add(&tenant->published, 1);
 	ldap_pvt_thread_mutex_unlock(&tenant->snapshot_mutex);
 	b2b_session_guests_changed();
 	b2b_snapshot_unref(&old);

@@ -5,6 +5,8 @@
  */
 #include "home_scene.h"
 
+#include "text.h"
+
 /* --- what answers mean --- */
 
 START_TEST(test_b2b_homes_prove__right_and_wrong_password)
@@ -71,6 +73,30 @@ START_TEST(test_b2b_homes_prove__empty_never_leaves_us)
 	ck_assert_int_eq(b2b_homes_prove(homes, &request, &why), B2B_HOME_PROVED);
 	request.uri_count = 0;
 	ck_assert_int_eq(b2b_homes_prove(homes, &request, &why), B2B_HOME_UNAVAILABLE);
+}
+END_TEST
+
+/* The control is each bind's own: on a connection that is kept it comes and goes. */
+START_TEST(test_b2b_homes_prove__says_for_whom_it_asks)
+{
+	static const char ours[] = "{\"tenant\":\"ours\"}", wiki[] = "{\"application\":\"wiki\"}";
+	const char *uris[] = { fakes[0].uri };
+	struct b2b_home_request request = { .partner = "p", .uris = uris, .uri_count = 1 };
+
+	start(0, FAKE_BY_PASSWORD);
+	request.name = "uid=x";
+	request.password = b2b_str_of(FAKE_PASSWORD);
+	request.asking = b2b_str_of(ours);
+	ck_assert_int_eq(b2b_homes_prove(homes, &request, &why), B2B_HOME_PROVED);
+	ck_assert_str_eq(fakes[0].asked, B2B_HOME_CONTROL " {\"tenant\":\"ours\"}");
+	ck_assert_uint_eq(fakes[0].bare_binds, 0);
+	request.asking = (struct b2b_str){ NULL, 0 };
+	ck_assert_int_eq(b2b_homes_prove(homes, &request, &why), B2B_HOME_PROVED);
+	ck_assert_uint_eq(fakes[0].bare_binds, 1);
+	request.asking = b2b_str_of(wiki);
+	ck_assert_int_eq(b2b_homes_prove(homes, &request, &why), B2B_HOME_PROVED);
+	ck_assert_str_eq(fakes[0].asked, B2B_HOME_CONTROL " {\"application\":\"wiki\"}");
+	ck_assert_uint_eq(fakes[0].connections, 1);
 }
 END_TEST
 
@@ -267,6 +293,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__result_codes, 0,
 			    (int)(sizeof codes / sizeof codes[0]));
 	tcase_add_test(tcase, test_b2b_homes_prove__empty_never_leaves_us);
+	tcase_add_test(tcase, test_b2b_homes_prove__says_for_whom_it_asks);
 	tcase_add_test(tcase, test_b2b_homes_prove__referral_is_not_chased);
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__bad_manners, 0, BAD_MANNERS);
 	tcase_add_loop_test(tcase, test_b2b_homes_prove__bad_manners_in_the_handshake, 0,

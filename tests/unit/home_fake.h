@@ -57,6 +57,8 @@ struct fake {
 	unsigned handler_count;
 	atomic_uint connections, binds, at_once, most_at_once;
 	atomic_bool stopping, saw_password;
+	atomic_uint bare_binds; /* without any control */
+	char asked[128]; /* the last bind's one control: "<OID> <value>"; else what is wrong */
 };
 
 struct fake_connection {
@@ -189,6 +191,26 @@ static inline bool fake_start_tls(const struct fake *fake, int fd, int id)
 	       fake_result(fd, id + 1, 0x61, 0);
 }
 
+/* What stands behind a bind: nothing, or one control that is not critical (RFC 4511, 4.1.11). */
+static inline void fake_note_controls(struct fake *fake, BerElement *ber)
+{
+	struct berval oid, value;
+	ber_len_t length;
+
+	if (ber_peek_tag(ber, &length) == LBER_DEFAULT) {
+		fake->bare_binds++;
+		return;
+	}
+	/* a criticality would come in the value's place */
+	if (ber_peek_tag(ber, &length) != 0xa0 ||
+	    ber_scanf(ber, "{{mm}}", &oid, &value) == LBER_ERROR ||
+	    ber_peek_tag(ber, &length) != LBER_DEFAULT)
+		snprintf(fake->asked, sizeof fake->asked, "no control");
+	else
+		snprintf(fake->asked, sizeof fake->asked, "%.*s %.*s", (int)oid.bv_len, oid.bv_val,
+			 (int)value.bv_len, value.bv_val);
+}
+
 /* One request; false: the connection is done with. */
 static inline bool fake_request(struct fake *fake, Sockbuf *sockbuf, int fd, unsigned *nth)
 {
@@ -201,9 +223,11 @@ static inline bool fake_request(struct fake *fake, Sockbuf *sockbuf, int fd, uns
 	if (ber_get_next(sockbuf, &length, ber) == 0x30 && ber_scanf(ber, "i", &id) != LBER_ERROR) {
 		ber_tag_t tag = ber_peek_tag(ber, &length);
 
-		if (tag == 0x60 && ber_scanf(ber, "{imm", &version, &name, &password) != LBER_ERROR)
+		if (tag == 0x60 &&
+		    ber_scanf(ber, "{imm}", &version, &name, &password) != LBER_ERROR) {
+			fake_note_controls(fake, ber);
 			more = fake_bind(fake, fd, id, password, ++*nth);
-		else if (tag == 0x77)
+		} else if (tag == 0x77)
 			more = fake_start_tls(fake, fd, id);
 	}
 	ber_free(ber, 1);
