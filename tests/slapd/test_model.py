@@ -181,10 +181,15 @@ def sign_in(server, world, name, app, mfa):
 
 
 def change(server, before, after):
-    """Everything of the new world that is not as in the old one, entry by entry."""
+    """Everything of the new world that is not as in the old one, entry by entry; settings first go,
+    for nobody is enabled whom they block."""
     root = server.root()
     old, new = model.policy_attributes(before), model.policy_attributes(after)
-    for dn, attributes in new.items():
+    for dn in [f"cn=default,{b.BASE}", *map(b.partner_dn, PARTNERS)]:
+        halves = [a for a in old[dn] if a.startswith("b2bCollabIn")]
+        root.modify_s(dn, [(ldap.MOD_REPLACE, a, None) for a in halves])
+        old[dn] |= dict.fromkeys(halves, [])
+    for dn, attributes in sorted(new.items(), key=lambda item: not item[0].endswith(b.GUESTS)):
         mods = [(ldap.MOD_REPLACE, a, [v.encode() for v in vs] or None)
                 for a, vs in attributes.items() if sorted(vs) != sorted(old[dn][a])]
         if mods:
