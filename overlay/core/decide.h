@@ -90,8 +90,9 @@ struct b2b_verdict b2b_decide(const struct b2b_snapshot *snapshot, const struct 
 
 /* One of our own members, who would be a guest elsewhere.  All borrowed. */
 struct b2b_member {
-	struct b2b_str subject;       /* entryUUID, what its tokens call it */
-	const struct b2b_str *groups; /* names it or a group of its has, as the targets spell them */
+	struct b2b_str subject; /* entryUUID, what its tokens call it */
+	const struct b2b_str
+		*groups; /* names it or a group of its has, as the targets spell them */
 	size_t group_count;
 	bool groups_known; /* false: there may be more, and every DN that is blocked may be its */
 };

@@ -234,6 +234,32 @@ static bool is_guest_in_disguise(Operation *op)
 	return session.who == B2B_WHO_GUEST;
 }
 
+/* --- what groups lead to --- */
+
+static int forget_groups(Operation *op, SlapReply *rs)
+{
+	b2b_groups_changed_anywhere();
+	return SLAP_CB_CONTINUE;
+}
+
+/* The steps of a transaction say that they succeeded before anybody can read what they wrote; and
+ * cn=config says whether a database has dynamic groups. */
+static void follow_groups(Operation *op)
+{
+	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END), config = BER_BVC("cn=config");
+	slap_callback *cb;
+
+	if (op->o_tag == LDAP_REQ_EXTENDED ? !bvmatch(&op->ore_reqoid, &commit)
+					   : op->o_tag == LDAP_REQ_SEARCH ||
+						     op->o_tag == LDAP_REQ_COMPARE ||
+						     !dnIsSuffix(&op->o_req_ndn, &config))
+		return;
+	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+	cb->sc_response = forget_groups;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
+}
+
 static int gate_operation(Operation *op, SlapReply *rs)
 {
 	/* as slapd says it of its own mechanisms */
@@ -242,6 +268,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (is_guest_in_disguise(op))
 		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 			      "b2b: guests may not use proxied authorization");
+	follow_groups(op);
 	struct b2b_passage *passage = b2b_passage_enter(op);
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))

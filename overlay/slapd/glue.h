@@ -2,7 +2,8 @@
  * glue.h - what the hooks share: tenants, sessions, passages, the translator.
  * In: slapd's structures (slap.h).  Out: included by all of overlay/slapd, by nobody else.
  *
- * Lock order: tenant->policy_mutex, then tenant->snapshot_mutex; a session stripe is held alone.
+ * Lock order: tenant->policy_mutex, then tenant->snapshot_mutex; a session stripe and the
+ * mutex of groups.c are held alone.
  * policy_mutex alone is held across calls into slapd, and those only read.  The list of tenants
  * and all configuration change with the pool paused only.
  */
@@ -55,6 +56,7 @@ struct b2b_tenant {
 	_Atomic uint64_t published; /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
+	struct b2b_groups *groups; /* never NULL */
 	struct b2b_replay *replay; /* tokens of partners with b2bTokenOnce that were used */
 	struct re_s *task;
 	_Atomic bool woken;    /* the task runs once more as soon as it has ended */
@@ -389,11 +391,28 @@ bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn);
 
-/* groups.c */
+/* groups.c: lists of names and groups.  What a list leads to is kept per tenant until a write may have
+ * changed it: the write hooks call b2b_groups_wrote once a write of any kind, syncrepl's too, has
+ * succeeded; the gate b2b_groups_changed_anywhere after a transaction (whose steps succeed before they
+ * can be read) and after a change of cn=config; b2b_tenant_publish b2b_groups_changed.  The mutex in
+ * struct b2b_groups guards what is kept; nothing is read from the database under it. */
+struct b2b_groups *b2b_groups_new(void);
+void b2b_groups_free(struct b2b_groups **groups);
 /* Whether ndn is among the members (member, uniqueMember) of one of these groups (normalised DNs of the
- * tenant's), nested or dynamic ones too, or is itself one of the names. */
+ * tenant's), nested up to eight deep, or dynamic where the database has slapo-dynlist, or is itself one
+ * of the names.  groups is a list of a published snapshot that the caller holds.  Not clear (an entry
+ * that cannot be read, nested too deep): no, and logged. */
 bool b2b_groups_have(Operation *op, struct b2b_tenant *tenant, char *const *groups, size_t count,
 		     const struct berval *ndn);
+/* The same of any list, if one group (NULL: none) were empty; nothing is kept. */
+bool b2b_groups_lead_to(Operation *op, struct b2b_tenant *tenant, const struct b2b_list *list,
+			const struct berval *ndn, const struct berval *but);
+void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
+void b2b_groups_changed(struct b2b_tenant *tenant);
+void b2b_groups_changed_anywhere(void);
+/* The name in a normalised value of a name, or of a name with optional bits; borrowed, and not
+ * terminated. */
+struct berval b2b_groups_name(const struct berval *value);
 
 /* out.c: our own members as guests elsewhere */
 /* Whether this member may use an application (empty: "directory") of a partner, by the Out settings of

@@ -205,6 +205,11 @@ int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_
 	struct b2b_inner inner;
 	Operation *own = b2b_inner_begin(&inner, op, tenant, LDAP_REQ_SEARCH);
 
+	if (where->as_seen) {
+		own->o_managedsait = SLAP_CONTROL_NONE;
+		/* back-mdb has one reading a thread, and finds it here (measured) */
+		own->o_extra = op->o_extra;
+	}
 	own->o_req_dn = *where->base_ndn;
 	own->o_req_ndn = *where->base_ndn;
 	own->o_callback = &cb;

@@ -58,6 +58,7 @@ static int write_done(Operation *op, SlapReply *rs)
 	if (rs->sr_type != REP_RESULT || rs->sr_err != LDAP_SUCCESS || op->o_noop ||
 	    !write->tenant->open)
 		return SLAP_CB_CONTINUE;
+	b2b_groups_wrote(op, write->tenant);
 	if (write->reload)
 		b2b_policy_load(write->tenant);
 	else if (!BER_BVISNULL(&write->policy))
@@ -237,8 +238,10 @@ int b2b_keeper_add(Operation *op, SlapReply *rs)
 		return refuse_below_guest(op, rs);
 	bool guest = b2b_map_is_guest(e);
 	bool policy = concerns_policy(tenant, &e->e_nname) || has_policy_class(e);
-	if (!guest && !policy && !b2b_life_concerns(tenant, e))
+	if (!guest && !policy && !b2b_life_concerns(tenant, e)) {
+		follow_write(op, tenant);
 		return SLAP_CB_CONTINUE;
+	}
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
 	/* without its tenant slapd itself refuses the guest (objectClassViolation) */
@@ -355,17 +358,15 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
 	struct b2b_error error = { "" };
-	struct write *write = NULL;
 	bool applies = false, wake = false;
 
 	if (!tenant->open)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
-	if (b2b_sponsor_may_lock(op->orm_modlist)) {
-		write = follow_write(op, tenant);
+	struct write *write = follow_write(op, tenant);
+	if (b2b_sponsor_may_lock(op->orm_modlist))
 		ber_dupbv_x(&write->person, &op->o_req_ndn, op->o_tmpmemctx);
-	}
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
 	if (!policy && !changes_class(op->orm_modlist) &&
 	    !b2b_life_concerns_name(op, tenant, &op->o_req_ndn))
@@ -379,8 +380,6 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, &applies, &wake, &error);
 	if (rc != LDAP_SUCCESS)
 		return refuse(op, rs, rc, &error);
-	if (!write)
-		write = follow_write(op, tenant);
 	write->guests = true;
 	write->applies = applies;
 	write->wake = wake;

@@ -37,6 +37,9 @@ struct b2b_where {
 	const struct berval *base_ndn;
 	int scope;
 	const char *filter;
+	/* as clients see entries: what overlays make of them (slapo-dynlist) included; and within op's own
+	 * reading of the database, for an op that is a search under way */
+	bool as_seen;
 };
 int b2b_inner_search(Operation *op, struct b2b_tenant *tenant, const struct b2b_where *where,
 		     b2b_inner_found *found, void *ctx);
@@ -71,8 +74,7 @@ void b2b_gone_forget(struct b2b_gone *_Atomic *list);
 /* There, and not locked: pwdAccountLockedTime 000001010000Z, nsAccountLock TRUE, b2bAccountEnabled FALSE.
  * The rootdn and names outside of the tenant's database count as there. */
 bool b2b_person_is_active(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
-/* Is one of the list, or member (member, uniqueMember) of a group of the list, nested up to eight
- * deep. */
+/* Is one of the list, or member of a group of the list (groups.c). */
 bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			 const struct b2b_list *list);
 /* The same, if one group (NULL: none) were empty. */

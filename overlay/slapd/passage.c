@@ -7,35 +7,16 @@
 
 static const char passage_key = 0;
 
-/* Whether a group among the application's assignees has the guest as a member. */
+/* Whether the guest is assigned to the application, by name or by group. */
 static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b2b_rule *app,
 			const char *guest_dn)
 {
-	AttributeDescription *member = NULL;
-	const char *why;
 	struct berval ndn;
-	bool found = false;
 
-	if (!app || !app->u.app.assignment_required ||
-	    slap_str2ad("member", &member, &why) != LDAP_SUCCESS)
+	if (!app || !app->u.app.assignment_required)
 		return false;
 	ber_str2bv(guest_dn, 0, 0, &ndn);
-	for (size_t i = 0; i < app->u.app.assignee_count && !found; i++) {
-		struct berval group;
-		Entry *e;
-		Attribute *a;
-
-		ber_str2bv(app->u.app.assignees[i], 0, 0, &group);
-		if (bvmatch(&group, &ndn) || !(e = b2b_entry_get(op, tenant, &group)))
-			continue;
-		a = attr_find(e->e_attrs, member);
-		found = a && attr_valfind(a,
-					  SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
-						  SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
-					  &ndn, NULL, NULL) == LDAP_SUCCESS;
-		b2b_entry_release(op, tenant, e);
-	}
-	return found;
+	return b2b_groups_have(op, tenant, app->u.app.assignees, app->u.app.assignee_count, &ndn);
 }
 
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,

@@ -4,9 +4,6 @@
  */
 #include "life.h"
 
-/* Of nested groups: how deep, and how many entries are looked at for one question. */
-enum { NESTING = 8, LOOKS = 5000 };
-
 static Attribute *find(Entry *e, const char *attribute)
 {
 	AttributeDescription *ad = NULL;
@@ -94,90 +91,6 @@ void b2b_gone_forget(struct b2b_gone *_Atomic *list)
 
 /* --- groups --- */
 
-/* What an operation's memory cannot hold comes from the heap, and nobody frees that at its end. */
-static void free_members(Operation *op, struct berval *list)
-{
-	if (!list)
-		return;
-	for (struct berval *member = list; !BER_BVISNULL(member); member++)
-		op->o_tmpfree(member->bv_val, op->o_tmpmemctx);
-	op->o_tmpfree(list, op->o_tmpmemctx);
-}
-
-/* Member values that are DNs of a group; BVNULL ends; free_members frees them.  NULL: it is no
- * group. */
-static struct berval *members_of(Operation *op, struct b2b_tenant *tenant, struct berval *group)
-{
-	static const char *const types[] = { "member", "uniqueMember" };
-	struct berval *list = NULL;
-	Entry *e = b2b_entry_get(op, tenant, group);
-	unsigned count = 0;
-
-	for (int i = 0; e && i < 2; i++) {
-		Attribute *a = find(e, types[i]);
-
-		if (!a)
-			continue;
-		struct berval *more =
-			op->o_tmpcalloc(count + a->a_numvals + 1, sizeof(*more), op->o_tmpmemctx);
-		if (count) {
-			memcpy(more, list, count * sizeof(*more));
-			op->o_tmpfree(list, op->o_tmpmemctx);
-		}
-		list = more;
-		for (unsigned j = 0; j < a->a_numvals; j++)
-			ber_dupbv_x(&list[count++], &a->a_nvals[j], op->o_tmpmemctx);
-	}
-	if (e)
-		b2b_entry_release(op, tenant, e);
-	return list;
-}
-
-/* Of the group alone, as one comparison: big groups are not copied for it. */
-static bool is_member(Operation *op, struct b2b_tenant *tenant, struct berval *group,
-		      const struct berval *ndn)
-{
-	static const char *const types[] = { "member", "uniqueMember" };
-	Entry *e = b2b_entry_get(op, tenant, group);
-	bool found = false;
-
-	for (int i = 0; e && i < 2 && !found; i++) {
-		Attribute *a = find(e, types[i]);
-
-		found = a && attr_valfind(a,
-					  SLAP_MR_ATTRIBUTE_VALUE_NORMALIZED_MATCH |
-						  SLAP_MR_ASSERTED_VALUE_NORMALIZED_MATCH,
-					  (struct berval *)ndn, NULL, NULL) == LDAP_SUCCESS;
-	}
-	if (e)
-		b2b_entry_release(op, tenant, e);
-	return found;
-}
-
-struct question {
-	Operation *op;
-	struct b2b_tenant *tenant;
-	const struct berval *ndn, *but; /* a group that does not count, or NULL */
-	unsigned looks;                 /* that are left */
-};
-
-static bool is_within(struct question *q, struct berval *group, int depth)
-{
-	struct berval *members;
-	bool found = false;
-
-	if (!q->looks || (q->but && bvmatch(group, q->but)))
-		return false;
-	q->looks--;
-	if (is_member(q->op, q->tenant, group, q->ndn))
-		return true;
-	members = depth < NESTING ? members_of(q->op, q->tenant, group) : NULL;
-	for (size_t i = 0; members && !found && !BER_BVISNULL(&members[i]); i++)
-		found = !bvmatch(&members[i], group) && is_within(q, &members[i], depth + 1);
-	free_members(q->op, members);
-	return found;
-}
-
 bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			 const struct b2b_list *list)
 {
@@ -187,23 +100,11 @@ bool b2b_person_is_among(Operation *op, struct b2b_tenant *tenant, const struct 
 bool b2b_person_is_else_among(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn,
 			      const struct b2b_list *list, const struct berval *but)
 {
-	struct question question = { op, tenant, ndn, but, LOOKS };
-
 	for (size_t i = 0; i < list->count; i++) {
 		if (ndn->bv_len == strlen(list->list[i]) && !strcmp(ndn->bv_val, list->list[i]))
 			return true;
 	}
-	for (size_t i = 0; i < list->count; i++) {
-		struct berval group;
-
-		ber_str2bv(list->list[i], 0, 0, &group);
-		if (is_within(&question, &group, 1))
-			return true;
-	}
-	if (!question.looks)
-		Debug(LDAP_DEBUG_ANY, "b2b: \"%s\": too many nested groups to look through\n",
-		      ndn->bv_val);
-	return false;
+	return b2b_groups_lead_to(op, tenant, list, ndn, but);
 }
 
 /* --- reviewers --- */

@@ -38,6 +38,8 @@ struct b2b_snapshot *b2b_tenant_snapshot(struct b2b_tenant *tenant)
 
 void b2b_tenant_publish(struct b2b_tenant *tenant, struct b2b_snapshot *snapshot)
 {
+	/* before: a list of the new one may stand where one of an older stood */
+	b2b_groups_changed(tenant);
 	ldap_pvt_thread_mutex_lock(&tenant->snapshot_mutex);
 	struct b2b_snapshot *old = tenant->snapshot;
 	tenant->snapshot = snapshot;
@@ -78,6 +80,7 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	}
 	ldap_pvt_thread_mutex_destroy(&tenant->snapshot_mutex);
 	ldap_pvt_thread_mutex_destroy(&tenant->policy_mutex);
+	b2b_groups_free(&tenant->groups);
 	ch_free(tenant);
 }
 
@@ -139,6 +142,7 @@ static int b2b_db_init(BackendDB *be, ConfigReply *cr)
 	tenant->be = be->bd_self;
 	b2b_config_default(tenant);
 	tenant->snapshot = b2b_snapshot_new();
+	tenant->groups = b2b_groups_new();
 	atomic_init(&tenant->refs, 1);
 	ldap_pvt_thread_mutex_init(&tenant->snapshot_mutex);
 	ldap_pvt_thread_mutex_init(&tenant->policy_mutex);

@@ -6,6 +6,7 @@ import subprocess
 import threading
 
 import ldap
+from ldap.controls import RequestControl
 import pytest
 
 from lib import builders as b, cnconfig as c, lives, mint as m, sasl, totp, ways
@@ -16,6 +17,7 @@ from lib.slapd import poll
 from lib.tokens import HOSTILE, Signer
 
 BUILD = b.MODULE.parent
+CONTROL = "2.25.197761738801757102242170991844305268053.4.1"
 SLOW = 5  # how much longer things take under the sanitizers
 
 
@@ -379,3 +381,28 @@ def test_asan__lives(server):
     world.root.delete_s(b.member_dn("sid"))
     assert c.remove(server, c.KEEPER) == (0, "")  # with names that nobody has looked for yet
     assert c.add_keeper(server, olcB2bSweepInterval="1") == (0, "")
+
+
+def test_asan__asked_about_members(server):
+    """Set-up: a partner, blocked for a group that has mia, and whose wiki alone is open.  Steps:
+    mia, a guest, the rootdn and nobody bind with the control in all its shapes, one connection
+    after another on the same name.  Expected: what test_control.py expects, and no fault."""
+    staff = f"cn=staff,{b.SUFFIX}"
+    server.load(b.partner_ldif("home", "ldap://127.0.0.1:1") + b.guest_ldif("gina")
+                + f"dn: {staff}\nobjectClass: groupOfNames\ncn: staff\nmember: {b.member_dn('mia')}"
+                  "\n\n")
+    root, mia = server.root(), b.member_dn("mia")
+    asking = b'{"tenant":"home","application":"wiki"}'
+    for target, code in ((staff, 49), ("no dn, but = in it", 49), ("other", 0)):
+        root.modify_s(b.partner_dn("home"), [
+            replace("b2bCollabOutUsersAccess", "blocked"),
+            replace("b2bCollabOutUsersTarget", target), replace("b2bGroupTarget", target),
+            replace("b2bCollabOutAppsAccess", "blocked")] if code else [
+            delete("b2bGroupTarget"), replace("b2bCollabOutUsersTarget", target)])
+        for value, expected in ((asking, code), (b'{"tenant":"x"}', 49), (b"{", 2), (None, 2),
+                                (b'{"tenant":"home","application":7}', 2)):
+            connection = server.open()
+            for name in (mia, b.guest_dn("gina"), b.ROOTDN, "cn=config", b.member_dn("nobody")):
+                found = c.code_of(connection.simple_bind_s, name, "mia-pw",
+                                  serverctrls=[RequestControl(CONTROL, False, value)])
+                assert found[0] == (expected if name == mia or expected == 2 else 49)

@@ -5,9 +5,9 @@ import socket
 
 import ldap
 import pytest
-from ldap.controls import RequestControl
+from ldap.controls import RequestControl, RequestControlTuples
 
-from lib import builders as b
+from lib import builders as b, sasl
 from lib.hostile import ber, ber_int, ber_split
 from lib.records import replace
 
@@ -253,18 +253,43 @@ def test_control__no_name_no_password(server):
         assert bind(server, name, password) == bind(server, name, password, controls=[])
 
 
-def test_control__sasl(server, out):
-    """No SASL mechanism answers a partner's question: 49, also over ldapi as root (EXTERNAL), and
-    the connection is usable afterwards."""
+def sasl_bind(connection, mechanism, controls):
+    """The code of one step of a SASL bind."""
+    return answer(connection._l.sasl_bind_s, "", mechanism, b"",
+                  RequestControlTuples(controls), None)[0]
+
+
+@pytest.mark.parametrize("mechanism", ("EXTERNAL", "OAUTHBEARER", "DIGEST-MD5", "NONSENSE"))
+def test_control__sasl(server, mechanism):
+    """No SASL mechanism answers a partner's question: 49, over ldapi as root (EXTERNAL) too, and
+    the connection is as usable afterwards as before."""
     connection = server.open()
     mark = server.log_mark()
-    for mechanism, cred in ((ldap.sasl.external(), None),):
-        assert answer(connection.sasl_interactive_bind_s, "", mechanism,
-                      serverctrls=[asking()])[0] == 49
+    assert sasl_bind(connection, mechanism, [asking()]) == 49
     assert server.wait_log("tenant=theirs app=directory verdict=deny", since=mark)
     assert connection.whoami_s() == ""
     connection.sasl_interactive_bind_s("", ldap.sasl.external())
     assert connection.whoami_s().startswith("dn:")
+    assert sasl_bind(connection, mechanism, [asking()]) == 49
+    assert connection.whoami_s() == ""
+
+
+@pytest.mark.parametrize("begun", ("OAUTHBEARER", "DIGEST-MD5"))
+def test_control__in_the_middle_of_a_sasl_bind(server, begun):
+    """A SASL bind that the client was asked to go on with is given up by what comes
+    instead, with the control: a SASL bind, a simple one that is denied, one that is permitted.
+    Nobody is bound by what was given up, and slapd lives."""
+    for reply, code, who in (
+            (lambda c: sasl_bind(c, "EXTERNAL", [asking()]), 49, ""),
+            (lambda c: sasl_bind(c, "OAUTHBEARER", [asking()]), 49, ""),
+            (lambda c: answer(c.simple_bind_s, MIA, "mia-pw", [asking("stranger")])[0], 49, ""),
+            (lambda c: answer(c.simple_bind_s, MIA, "mia-pw", [asking()])[0], 0, f"dn:{MIA}")):
+        connection = server.open()
+        assert sasl.step(connection, b"", begun)[0] == sasl.IN_PROGRESS
+        assert reply(connection) == code
+        assert connection.whoami_s() == who
+        connection.sasl_interactive_bind_s("", ldap.sasl.external())
+    assert server.alive()
 
 
 def failures(server):
