@@ -75,20 +75,36 @@ static int fill_request(const struct ctl_options *options, const char *suffix, j
 
 /* --- the answer --- */
 
-/* " (<DN>)", or nothing; caller frees. */
-static char *in_brackets(const char *text)
+enum { COLUMN_RULE, COLUMN_PASSED, COLUMN_ENTRY, COLUMN_WHY, COLUMNS };
+
+static const struct ctl_column columns[COLUMNS] = {
+	[COLUMN_RULE] = { "RULE", "rule", CTL_CELL_TEXT },
+	[COLUMN_PASSED] = { "PASSED", "passed", CTL_CELL_FLAG },
+	[COLUMN_ENTRY] = { "ENTRY", "dn", CTL_CELL_DNS },
+	[COLUMN_WHY] = { "WHY", "detail", CTL_CELL_TEXT },
+};
+
+static void say_step(struct ctl_table *table, const json_t *step)
 {
-	return *text ? ctl_format(" (%s)", text) : ctl_format("%s", "");
+	const char *names[COLUMNS] = { ctl_exop_text(step, "rule"),
+				       json_is_true(json_object_get(step, "passed")) ? "yes" : "NO",
+				       ctl_exop_text(step, "dn"), ctl_exop_text(step, "detail") };
+	char *cells[COLUMNS] = { NULL };
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (*names[i])
+			ctl_cell_add(&cells[i], names[i], strlen(names[i]));
+	ctl_table_row(table, cells);
 }
 
-static void say_step(const json_t *step)
+static void say_steps(const json_t *steps)
 {
-	char *dn = in_brackets(ctl_exop_text(step, "dn"));
+	struct ctl_table table = { .columns = columns, .column_count = COLUMNS };
 
-	ctl_say("%s: %s: %s%s", ctl_exop_text(step, "rule"),
-		json_is_true(json_object_get(step, "passed")) ? "passed" : "DENIES",
-		ctl_exop_text(step, "detail"), dn);
-	free(dn);
+	ctl_table_start(&table);
+	for (size_t i = 0; i < json_array_size(steps); i++)
+		say_step(&table, json_array_get(steps, i));
+	ctl_table_end(&table);
 }
 
 /* A list of texts as one, with commas; caller frees. */
@@ -126,13 +142,11 @@ static void say_entry(const json_t *entry)
 static void say_answer(const json_t *answer)
 {
 	const char *until = ctl_exop_text(answer, "until"), *rule = ctl_exop_text(answer, "rule");
-	const json_t *steps = json_object_get(answer, "steps");
 	bool allow = strcmp(ctl_exop_text(answer, "verdict"), "allow") == 0;
 
 	ctl_say("guest: %s", ctl_exop_text(answer, "guest"));
 	ctl_say("application: %s", ctl_exop_text(answer, "application"));
-	for (size_t i = 0; i < json_array_size(steps); i++)
-		say_step(json_array_get(steps, i));
+	say_steps(json_object_get(answer, "steps"));
 	say_entry(json_object_get(answer, "entry"));
 	ctl_say("verdict: %s%s%s%s%s%s%s", allow ? "allow" : "deny", allow ? "" : ": ",
 		allow ? "" : ctl_exop_text(answer, "reason"), *rule ? ", by " : "", rule,

@@ -301,20 +301,33 @@ static void tell_access(const struct telling *telling, bool blocking)
 
 /* --- labels --- */
 
+const char *b2b_explain_highest_label(const struct b2b_snapshot *snapshot,
+				      const struct b2b_guest *guest, const struct b2b_rule *app,
+				      uint32_t cap)
+{
+	const struct b2b_rule *tenant = b2b_snapshot_tenant(snapshot);
+	const char *highest = NULL;
+
+	if (!tenant || tenant->invalid)
+		return NULL;
+	for (size_t i = 0; i < tenant->u.tenant.label_count; i++)
+		if (b2b_decide_label(snapshot, guest, app, cap,
+				     b2b_str_of(tenant->u.tenant.labels[i])))
+			highest = tenant->u.tenant.labels[i];
+	return highest;
+}
+
 static void tell_labels(const struct telling *telling, uint32_t cap)
 {
+	const struct b2b_explained *what = telling->what;
 	const struct b2b_rule *tenant = telling->matter.tenant;
 	struct b2b_finding finding = { B2B_REASON_NONE, tenant->dn };
-	const char *highest = NULL;
+	const char *highest =
+		b2b_explain_highest_label(what->snapshot, what->guest, what->app, cap);
 	struct line line = { "" };
 
 	if (tenant->u.tenant.label_count == 0)
 		return;
-	for (size_t i = 0; i < tenant->u.tenant.label_count; i++)
-		if (b2b_decide_label(telling->what->snapshot, telling->what->guest,
-				     telling->what->app, cap,
-				     b2b_str_of(tenant->u.tenant.labels[i])))
-			highest = tenant->u.tenant.labels[i];
 	add(&line, "%s%s", highest ? "sees labels up to " : "no label is low enough",
 	    highest ? highest : "");
 	tell(telling, "label", &finding, &line);

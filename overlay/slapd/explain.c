@@ -1,10 +1,8 @@
 /*
- * explain.c - extended operation .3.5: what policy makes of a guest, an application and circumstances,
- * rule by rule.
- * In: {"guest":<DN>,"application":<id>,"peer":<address>,"ssf":<bits>,"claims":{...},"entry":<DN>},
- * from who may write the tenant entry; all but guest may be absent.
- * Out: {"verdict":"allow"|"deny","reason","rule","until","application","steps":[...],"entry":{...}};
- * nothing is written, counted or remembered.
+ * explain.c - extended operation .3.5: what policy makes of a guest and circumstances, rule by rule.
+ * In: {"guest","application","peer","ssf","claims","entry"}, from who may write the tenant entry.
+ * Out: {"verdict","reason","rule","until","application","steps","entry"}; nothing is written,
+ * counted or remembered.
  */
 #include "explain_parts.h"
 
@@ -170,11 +168,17 @@ static void note_connection(struct b2b_explaining *it)
 static void decide(struct b2b_explaining *it)
 {
 	struct b2b_explained what = { it->snapshot, &it->guest, it->app, &it->context, NULL };
+	struct b2b_verdict verdict;
 
 	/* which finds out whether the guest is assigned, too */
-	b2b_passage_decide(it->op, it->exop->tenant, it->snapshot, &it->guest, it->app,
-			   &it->context);
+	verdict = b2b_passage_decide(it->op, it->exop->tenant, it->snapshot, &it->guest, it->app,
+				     &it->context);
 	it->verdict = b2b_explain(&what, note, it);
+	if (it->verdict.effect != B2B_ALLOW || verdict.effect == B2B_ALLOW)
+		return;
+	append(it, "home", verdict.rule, b2b_reason_name(verdict.reason),
+	       "denied by its home, a tenant of this server too");
+	it->verdict = verdict;
 }
 
 /* --- the answer --- */
@@ -197,6 +201,8 @@ static int answer(struct b2b_explaining *it)
 	if (until[0])
 		json_object_set_new(out, "until", json_string(until));
 	json_object_set(out, "steps", it->steps);
+	if (!BER_BVISNULL(&it->entry))
+		json_object_set_new(out, "entry", b2b_explain_entry(it));
 	return b2b_exop_answer(it->exop, out);
 }
 

@@ -34,4 +34,7 @@ void b2b_explain_note(struct b2b_explaining *it, const char *rule, const char *d
 /* explain_claims.c: what the claims make of the circumstances; they may be believed or not. */
 void b2b_explain_claims(struct b2b_explaining *it);
 
+/* explain_entry.c: what the guest sees of an entry, once the verdict is there; the caller's. */
+json_t *b2b_explain_entry(struct b2b_explaining *it);
+
 #endif

@@ -328,7 +328,7 @@ struct b2b_passage {
 	struct b2b_verdict verdict;
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
-	uint64_t published; /* of the tenant, when the guest was judged */
+	uint64_t published; /* of the tenant, when the guest was judged; 0: not judged again */
 	enum b2b_guest_access access;
 	bool direct;                   /* has no entry of its own: it sees scopes alone */
 	uint32_t bound;                /* highest rank of a label outside of scopes */
@@ -356,6 +356,11 @@ struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof);
 /* The same into memory of the caller, for a hook that runs outside the gate. */
 void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r);
+/* The passage that an operation of a guest would get with this verdict, for who explains: tenant, ndn,
+ * guest and verdict are filled in already. */
+void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
+			 const struct b2b_rule *app, struct b2b_context *context,
+			 struct b2b_passage *passage);
 
 /* view_guest.c: why a guest sees an entry */
 enum b2b_view {

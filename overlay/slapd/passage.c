@@ -76,6 +76,18 @@ static bool takes_proof(const struct b2b_snapshot *snapshot, const struct b2b_gu
 	       (guest->pinned == B2B_IDP_NONE || guest->pinned == proof->kind);
 }
 
+void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
+			 const struct b2b_rule *app, struct b2b_context *context,
+			 struct b2b_passage *passage)
+{
+	passage->extra.oe_key = (void *)&passage_key;
+	passage->who = B2B_WHO_GUEST;
+	passage->app_id = b2b_map_app_id(app);
+	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
+	if (passage->verdict.effect == B2B_ALLOW)
+		b2b_view_prepare(op, passage, snapshot, app, context);
+}
+
 /* Judges by the policy of this moment; proof is NULL for one who acts as the guest. */
 static void judge_policy(Operation *op, const struct b2b_session *session,
 			 const struct b2b_proof *proof, struct b2b_passage *passage)

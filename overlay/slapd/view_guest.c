@@ -229,7 +229,7 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 		    struct berval *val, slap_access_t access)
 {
 	/* policy that was published meanwhile holds at once */
-	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
+	if (p->published && desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
 	    atomic_load(&p->tenant->published) != p->published)
 		b2b_passage_renew(op, p);
 	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)

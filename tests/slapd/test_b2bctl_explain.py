@@ -1,10 +1,11 @@
-"""b2bctl explain against a real slapd: what each rule says, and the verdict, which is the one that the
-server itself comes to."""
+"""b2bctl explain against a real slapd: what each rule says, and the verdict, which is the one that
+the server itself comes to."""
 
 import base64
 import json
 import ldap
 import pytest
+import re
 import time
 
 from lib import builders
@@ -43,19 +44,28 @@ def policy_ldif(name, lines):
             + lines.strip("\n") + "\n\n")
 
 
+def line(step):
+    words = f"{'passed' if step['passed'] else 'DENIES'}: {step['detail']}"
+    return words + (f" ({step['dn']})" if "dn" in step else "")
+
+
 def explain(ctl, *args, guest="alice", claims=None, **options):
-    """The lines, by what stands before the first colon: {word: [rest]}.  That of a rule ends with the
-    entry that spoke, in brackets."""
+    """What is said, as {rule: ["passed: <why> (<entry>)"]}, with guest, application and verdict."""
     if claims is not None:
         args += ("--claims", "-")
-        options["input"] = json.dumps(claims) if isinstance(claims, dict) else claims
-    lines = ctl.run("explain", "--guest", guest, *args, **options).stdout.splitlines()
-    found = {}
-    for line in lines:
-        word, rest = line.split(": ", 1)
-        found.setdefault(word, []).append(rest)
-    assert lines[0].startswith("guest: ") and lines[-1].startswith("verdict: ")
-    return found
+        options["input"] = json.dumps(claims)
+    answer = json.loads(ctl.run("explain", "--guest", guest, "--format", "json", *args,
+                                **options).stdout)
+    said = {"guest": [answer["guest"]], "application": [answer["application"]]}
+    for step in answer["steps"]:
+        said.setdefault(step["rule"], []).append(line(step))
+    text = answer["verdict"]
+    if text == "deny":
+        text += f": {answer['reason']}"
+    text += f", by {answer['rule']}" if "rule" in answer else ""
+    text += f", until {answer['until']}" if "until" in answer else ""
+    said["verdict"] = [text]
+    return said
 
 
 def test_explain__a_guest_that_is_in_order(ctl):
@@ -76,13 +86,33 @@ def test_explain__a_guest_that_is_in_order(ctl):
         assert said["verdict"][0].startswith(f"allow, by cn=default,{BASE}, until ")
 
 
-def test_explain__json(ctl):
-    """The server's own answer, for programs."""
-    answer = json.loads(ctl.run("explain", "--guest", "alice", "--format", "json").stdout)
-    assert answer["verdict"] == "allow" and answer["reason"] == "none"
-    assert answer["application"] == "directory" and answer["guest"] == guest_dn("alice")
-    assert all(step["passed"] and step["detail"] for step in answer["steps"])
-    assert "guest record" in [step["rule"] for step in answer["steps"]]
+def test_explain__the_table(ctl):
+    """For people: a row for each rule, the entry that spoke by its own name, the verdict last."""
+    ctl.server.load(policy_ldif("mfa", "b2bCaState: enabled\nb2bCaGrant: mfa"))
+    lines = ctl.run("explain", "--guest", "alice").stdout.splitlines()
+    assert lines[:2] == [f"guest: {guest_dn('alice')}", "application: directory"]
+    assert lines[2].split() == ["RULE", "PASSED", "ENTRY", "WHY"]
+    rows = [re.split("  +", row) for row in lines[3:-1]]
+    assert ["guest record", "yes", "alice"] in [row[:3] for row in rows]
+    assert ["conditional access", "NO", "mfa", "applies, as it is about everybody: denies: "
+            "mfa-required (missing: mfa)"] in rows
+    assert lines[-1] == f"verdict: deny: mfa-required, by cn=mfa,{ACCESS}"
+
+
+def test_explain__an_entry(ctl):
+    """Whether the guest sees it; of its own, what is hidden from it."""
+    text = ctl.run("explain", "--guest", "alice", "--entry", guest_dn("alice")).stdout
+    assert f"entry: {guest_dn('alice')}: visible\nentry: by: own entry\n" in text
+    text = ctl.run("explain", "--guest", "alice", "--entry", builders.PEOPLE).stdout
+    assert f"entry: {builders.PEOPLE}: HIDDEN\n" in text
+    assert "is no DN" in ctl.run("explain", "--guest", "alice", "--entry", "x", code=1).stderr
+
+
+def test_explain__a_server_that_does_not_know_it():
+    """One without the module: an error that says so."""
+    with builders.home_server(start=False) as home:
+        done = Ctl(home).bare("-H", home.ldapi, "explain", "--guest", "uid=alice,ou=people")
+    assert done.returncode == 1 and "the server does not explain" in done.stderr
 
 
 def test_explain__the_record(ctl):

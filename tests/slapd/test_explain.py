@@ -1,5 +1,5 @@
-"""The extended operation .3.5: what it says of a guest is what a real operation of that guest meets,
-rule by rule; administrators alone may ask; asking leaves no trace."""
+"""The extended operation .3.5: what it says of a guest is what a real operation of that guest
+meets, rule by rule; administrators alone may ask; asking leaves no trace."""
 
 import json
 import ldap
@@ -19,7 +19,10 @@ HOME, ACCESS = partner_dn("home"), f"cn=conditional-access,{BASE}"
 WIKI = f"cn=wiki,cn=applications,{BASE}"
 SIGNER = Signer("https://idp.home.example", "b2b", Key("P-256", "ec"))
 # mia administers; neither a guest nor a program does, though slapd would let them write
-RIGHTS = (f'access to dn.subtree="{BASE}" by dn.exact="{member_dn("mia")}" write '
+PROJECTS = f"ou=projects,{builders.SUFFIX}"
+RIGHTS = (f'access to dn.exact="cn=closed,{PROJECTS}" by * none\n'
+          f'access to dn.subtree="{PROJECTS}" attrs=description by * none\n'
+          f'access to dn.subtree="{BASE}" by dn.exact="{member_dn("mia")}" write '
           f'by dn.exact="{guest_dn("alice")}" write by dn.exact="{service_dn("wiki")}" write '
           "by * read\n" + builders.ACCESS)
 
@@ -149,7 +152,7 @@ def test_explain__a_guest_of_another_proof(ctl):
 
 
 def test_explain__the_circumstances_are_not_those_of_who_asks(ctl):
-    """Asked from 127.0.0.1 in the clear: without an address the guest is in no excluded network, and
+    """Asked from 127.0.0.1 in the clear: without an address the guest is in no excluded network and
     its connection is protected."""
     ctl.server.load(policy("p", "b2bCaGrant: block\nb2bCaExcludeNetwork: 127.0.0.0/8")
                     + policy("q", "b2bCaGrant: tls"))
@@ -237,6 +240,70 @@ def test_explain__hostile_claims(ctl, claims):
     believed = code(ctl.server.conn, ALICE, SIGNER.token("alice-at-home", **claims)) == 0
     assert (said["verdict"] == "allow") == believed
     assert said["verdict"] == "allow" or said["reason"] == "proof"
+
+
+def entry(name, lines=""):
+    return (f"dn: cn={name},{PROJECTS}\nobjectClass: applicationProcess\n"
+            f"objectClass: b2bLabelled\ncn: {name}\n{lines}\n")
+
+
+@pytest.fixture
+def projects(ctl):
+    """Entries in the scope of an application, one that slapd's access control closes, one with a
+    label above the guest's, one with a hidden attribute."""
+    ctl.server.load(
+        f"dn: {PROJECTS}\nobjectClass: organizationalUnit\nou: projects\n\n"
+        + entry("atlas", "description: for none\n") + entry("closed")
+        + entry("general", "b2bLabel: General\n") + entry("secret", "b2bLabel: Secret\n")
+        + entry("odd", "b2bLabel: Unheard Of\n"))
+    ctl.root.modify_s(WIKI, [replace("b2bAppScope", PROJECTS)])
+    ctl.root.modify_s(ALICE, [replace("b2bClearance", "General")])
+    ctl.root.modify_s(BASE, [replace("b2bLabelOrder", "{0}Public", "{1}General", "{2}Secret")])
+    yield ctl
+    for dn in sorted(life.everything(ctl.root, PROJECTS), key=len, reverse=True):
+        ctl.root.delete_s(dn)
+    ctl.root.modify_s(BASE, [replace("b2bLabelOrder"), replace("b2bGuestAccess")])
+
+
+@pytest.mark.parametrize("level", ["restricted", "limited", "member"])
+def test_explain__sees_what_the_guest_sees(projects, level):
+    """Set-up: a tree with labels, scopes and access control. Steps: a guest searches it; each entry
+    of the tree is explained, and what does not exist. Expected: the same entries, and of each the
+    same attributes."""
+    ctl = projects
+    ctl.root.modify_s(BASE, [replace("b2bGuestAccess", level)])
+    alice = sign_in(ctl)
+    found = seen(alice, builders.SUFFIX)
+    claims = SIGNER.claims("alice-at-home")
+    ways = set()
+    for dn, attributes in life.everything(ctl.root).items():
+        said = explain(ctl.root, claims=claims, entry=dn)["entry"]
+        assert said["dn"] == dn.lower().replace("b2btenantid", "b2bTenantId"), said
+        ways.add(said["by"])
+        if said["visible"] and said["by"] != "naming attributes":
+            hidden = {name.lower() for name in said["hidden"]}
+            assert {a.lower() for a in attributes} - hidden == {*found[dn.lower()]}, dn
+        else:
+            assert dn.lower() not in found, (dn, said)
+    assert "own entry" in ways and len(ways) >= (2 if level == "restricted" else 3)
+    said = explain(ctl.root, claims=claims, entry=f"cn=general,{PROJECTS}")["entry"]
+    assert said["label"] == "General" and said["bound"] == "General"
+    assert said["visible"] == (level != "restricted")
+
+
+def test_explain__entries_that_are_not_seen(projects):
+    """Why: a denial, slapd's own access control, another database, nothing there."""
+    ctl = projects
+    ask = {"claims": SIGNER.claims("alice-at-home")}
+    for dn, why in ((f"cn=closed,{PROJECTS}", "slapd's access control hides it"),
+                    (f"cn=none,{PROJECTS}", "there is no such entry"),
+                    ("cn=config", "it is none of this tenant's database"),
+                    ("dc=x", "it is none of this tenant's database")):
+        said = explain(ctl.root, **ask, entry=dn)["entry"]
+        assert (said["visible"], said["by"]) == (False, why), dn
+    ctl.root.modify_s(ALICE, [replace("b2bAccountEnabled", "FALSE")])
+    said = explain(ctl.root, **ask, entry=f"cn=atlas,{PROJECTS}")["entry"]
+    assert (said["visible"], said["by"]) == (False, "the verdict denies")
 
 
 def test_explain__leaves_no_trace(ctl):
