@@ -136,10 +136,18 @@ const struct b2b_rule *b2b_decide_invalid(const struct b2b_matter *matter)
 	return matter->app && matter->app->invalid ? matter->app : NULL;
 }
 
+/* By direct connect nobody has an entry that could be judged, or be assigned anything. */
+static bool is_direct(const struct b2b_matter *matter)
+{
+	return matter->context->scope == B2B_DIRECT_IN;
+}
+
 struct b2b_finding b2b_decide_guest(const struct b2b_matter *matter)
 {
 	const struct b2b_guest *guest = matter->guest;
 
+	if (is_direct(matter))
+		return found(B2B_REASON_NONE, NULL);
 	if (!guest->enabled)
 		return found(B2B_REASON_DISABLED, guest->dn);
 	/* whether a proof redeems is the partner's to say, so without one nothing else matters */
@@ -171,6 +179,8 @@ bool b2b_decide_is_assigned(const struct b2b_matter *matter)
 {
 	const struct b2b_app *app = &matter->app->u.app;
 
+	if (is_direct(matter))
+		return false;
 	if (matter->context->assigned)
 		return true;
 	return b2b_decide_has_dn(app->assignees, app->assignee_count, matter->guest->dn);
@@ -196,10 +206,13 @@ static struct b2b_finding judge(const struct b2b_matter *matter, const char **ha
 }
 
 /* When the guest's record must be thought over at the latest. */
-static time_t holds_until(const struct b2b_guest *guest, const struct b2b_tenant_policy *tenant)
+static time_t holds_until(const struct b2b_matter *matter)
 {
-	time_t until = b2b_guest_end(guest, tenant);
+	const struct b2b_guest *guest = matter->guest;
+	time_t until = b2b_guest_end(guest, &matter->tenant->u.tenant);
 
+	if (is_direct(matter))
+		return 0;
 	return guest->review == B2B_REVIEW_APPROVED ? until
 						    : b2b_earliest(until, guest->review_due);
 }
@@ -228,8 +241,7 @@ static void allow(const struct b2b_matter *matter, const struct b2b_access_resul
 		  struct b2b_verdict *verdict)
 {
 	verdict->effect = B2B_ALLOW;
-	verdict->until =
-		b2b_earliest(holds_until(matter->guest, &matter->tenant->u.tenant), access->until);
+	verdict->until = b2b_earliest(holds_until(matter), access->until);
 	verdict->label_cap = access->label_cap;
 }
 

@@ -84,7 +84,8 @@ static struct circumstances circumstances_of(const struct b2b_matter *matter)
 	it.shown = told_by_home(&context->sign_in);
 	if (it.shown)
 		it.shown &= trust_of(matter->partner, matter->defaults);
-	if (context->sign_in.own_mfa)
+	/* a one-time password of ours belongs to an entry, which by direct connect nobody has */
+	if (context->sign_in.own_mfa && context->scope != B2B_DIRECT_IN)
 		it.shown |= B2B_GRANT_MFA;
 	if (!it.proven)
 		it.shown |= PROOF_GRANTS;

@@ -187,7 +187,8 @@ static void tell_assignment(const struct telling *telling)
 		add(&line, "not required");
 	else if (!b2b_decide_is_assigned(matter))
 		finding.reason = B2B_REASON_NOT_ASSIGNED;
-	else if (!matter->context->assigned)
+	else if (b2b_decide_has_dn(matter->app->u.app.assignees, matter->app->u.app.assignee_count,
+				   matter->guest->dn))
 		add(&line, "the guest itself");
 	else
 		add(&line, "by the group%s%s", group ? " " : "", group ? group : "");
@@ -299,37 +300,41 @@ static void tell_access(const struct telling *telling, bool blocking)
 	}
 }
 
-/* --- labels --- */
+/* --- what is seen, once in --- */
 
-const char *b2b_explain_highest_label(const struct b2b_snapshot *snapshot,
-				      const struct b2b_guest *guest, const struct b2b_rule *app,
-				      uint32_t cap)
+static void tell_level(const struct telling *telling)
 {
-	const struct b2b_rule *tenant = b2b_snapshot_tenant(snapshot);
-	const char *highest = NULL;
+	static const char *const levels[] = { [B2B_SEES_RESTRICTED] = "restricted",
+					      [B2B_SEES_LIMITED] = "limited",
+					      [B2B_SEES_MEMBER] = "member" };
+	const struct b2b_matter *matter = &telling->matter;
+	struct b2b_finding finding = { B2B_REASON_NONE, matter->tenant->dn };
+	struct line line = { "" };
 
-	if (!tenant || tenant->invalid)
-		return NULL;
-	for (size_t i = 0; i < tenant->u.tenant.label_count; i++)
-		if (b2b_decide_label(snapshot, guest, app, cap,
-				     b2b_str_of(tenant->u.tenant.labels[i])))
-			highest = tenant->u.tenant.labels[i];
-	return highest;
+	if (matter->guest->level.set)
+		finding.rule = matter->guest->dn;
+	else if (matter->partner->u.partner.guest_level.set)
+		finding.rule = matter->partner->dn;
+	add(&line, "%s", levels[b2b_decide_access_level(telling->what->snapshot, matter->guest)]);
+	tell(telling, "access level", &finding, &line);
 }
 
 static void tell_labels(const struct telling *telling, uint32_t cap)
 {
 	const struct b2b_explained *what = telling->what;
 	const struct b2b_rule *tenant = telling->matter.tenant;
+	size_t count = tenant->u.tenant.label_count;
 	struct b2b_finding finding = { B2B_REASON_NONE, tenant->dn };
-	const char *highest =
-		b2b_explain_highest_label(what->snapshot, what->guest, what->app, cap);
 	struct line line = { "" };
+	uint32_t reach;
 
-	if (tenant->u.tenant.label_count == 0)
+	if (count == 0)
 		return;
-	add(&line, "%s%s", highest ? "sees labels up to " : "no label is low enough",
-	    highest ? highest : "");
+	if (!b2b_decide_reach(what->snapshot, what->guest, what->app, cap, &reach))
+		add(&line, "sees nothing");
+	else
+		add(&line, "sees labels up to %s",
+		    tenant->u.tenant.labels[reach < count ? reach : count - 1]);
 	tell(telling, "label", &finding, &line);
 }
 
@@ -342,8 +347,10 @@ static void tell_all(const struct telling *telling, const struct b2b_verdict *ve
 	tell_assignment(telling);
 	tell_access(telling, true);
 	tell_access(telling, false);
-	if (verdict->effect == B2B_ALLOW)
-		tell_labels(telling, verdict->label_cap);
+	if (verdict->effect != B2B_ALLOW)
+		return;
+	tell_level(telling);
+	tell_labels(telling, verdict->label_cap);
 }
 
 struct b2b_verdict b2b_explain(const struct b2b_explained *what, b2b_explain_fn *tell_step,

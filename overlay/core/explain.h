@@ -34,12 +34,6 @@ struct b2b_explained {
  */
 struct b2b_verdict b2b_explain(const struct b2b_explained *what, b2b_explain_fn *tell, void *ctx);
 
-/* The highest label that the guest sees by an allow with this cap; borrowed from the snapshot; NULL: none,
- * or the tenant orders no labels. */
-const char *b2b_explain_highest_label(const struct b2b_snapshot *snapshot,
-				      const struct b2b_guest *guest, const struct b2b_rule *app,
-				      uint32_t cap);
-
 /* "2027-01-31T00:00:00Z", or empty for 0. */
 #define B2B_EXPLAIN_TIME_SIZE 32
 void b2b_explain_time(time_t when, char text_r[B2B_EXPLAIN_TIME_SIZE]);

@@ -11,6 +11,13 @@
 
 #define B2B_TOKEN_LEEWAY_SECS 60
 
+/* What the home tenant's Out settings permit whom its token is about (claim b2b_out): bits. */
+enum b2b_token_out {
+	B2B_OUT_COLLAB = 1, /* "collaboration" */
+	B2B_OUT_DIRECT = 2, /* "direct" */
+	B2B_OUT_ALL = 3,    /* where the token has no such claim */
+};
+
 /* What a token that is right says.  Strings are NUL-terminated and its own; rules are borrowed from
  * the snapshot.  Free with b2b_identity_free. */
 struct b2b_identity {
@@ -25,6 +32,7 @@ struct b2b_identity {
 	bool groups_known;                         /* the groups claim was there, and whole */
 	struct b2b_str *groups;
 	size_t group_count;
+	unsigned out; /* bits of enum b2b_token_out; none where the claim cannot be read */
 };
 
 /*

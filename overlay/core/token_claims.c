@@ -301,6 +301,26 @@ static enum b2b_err fill_groups(const struct b2b_token_matter *matter,
 	return B2B_OK;
 }
 
+static unsigned out_bit(const json_t *word)
+{
+	if (equals(word, "collaboration"))
+		return B2B_OUT_COLLAB;
+	return equals(word, "direct") ? B2B_OUT_DIRECT : 0;
+}
+
+/* A text alone is a list of one; words that are not known permit nothing. */
+static unsigned read_out(const json_t *claims)
+{
+	const json_t *list = json_object_get(claims, "b2b_out");
+	unsigned out = out_bit(list);
+
+	if (!list)
+		return B2B_OUT_ALL;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		out |= out_bit(json_array_get(list, i));
+	return out;
+}
+
 static enum b2b_err write_hash(struct b2b_str text, char id_r[2 * SHA256_BYTES + 1])
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
@@ -343,6 +363,7 @@ enum b2b_err b2b_token_fill(const struct b2b_token_matter *matter, struct b2b_id
 		err = parts[i](matter, identity);
 	if (err == B2B_OK)
 		err = check_kind(matter);
+	identity->out = read_out(matter->claims);
 	identity->mfa = has_any_claim(matter->claims, &settings->mfa);
 	identity->compliant_device = has_any_claim(matter->claims, &settings->compliant_device);
 	identity->hybrid_joined = has_any_claim(matter->claims, &settings->hybrid_joined);

@@ -101,8 +101,12 @@ int b2b_access_allowed(Operation *op, Entry *e, AttributeDescription *desc, stru
 		b2b_passage_judge(op, &here);
 		p = &here;
 	}
-	if (p->who == B2B_WHO_GUEST)
-		return b2b_view_guest(op, p, e, desc, val, access) ? SLAP_CB_CONTINUE : 0;
+	if (p->who == B2B_WHO_GUEST) {
+		if (b2b_view_guest(op, p, e, desc, val, access))
+			return SLAP_CB_CONTINUE;
+		p->hidden++;
+		return 0;
+	}
 	if (!p->service || be_isroot(op))
 		return SLAP_CB_CONTINUE;
 	return b2b_view_service(op, p, e, desc, val, access, state) ? SLAP_CB_CONTINUE : 0;

@@ -136,6 +136,12 @@ static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
 	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
 }
 
+/* Whether home lets whom the token is about do this at all, as far as the token says so. */
+static bool may_leave(const struct b2b_bearer *token, enum b2b_scope scope)
+{
+	return token->out & (scope == B2B_DIRECT_IN ? B2B_OUT_DIRECT : B2B_OUT_COLLAB);
+}
+
 struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *admission,
 					struct b2b_context *context)
 {
@@ -145,6 +151,10 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 		admission->app = NULL;
 		return denial(B2B_REASON_POLICY_INVALID, admission->token->proof.app_dn.bv_val);
 	}
+	if (admission->token && !may_leave(admission->token, context->scope))
+		return denial(context->scope == B2B_DIRECT_IN ? B2B_REASON_DIRECT_CONNECT
+							      : B2B_REASON_OUTBOUND_USERS,
+			      admission->partner ? admission->partner->dn : NULL);
 	struct b2b_guest guest = admission->guest;
 	if (admission->by_ticket)
 		guest.accepted = true;

@@ -1,7 +1,7 @@
 /*
  * bearer.c - a token that a bind carries: verified at the gate, before anybody looks whose name it is
  * given for, so that known and unknown guests take the same way.
- * In: a password, or what OAUTHBEARER carries.  Out: struct b2b_bearer for admit.c; the guest whose
+ * In: a password, or what OAUTHBEARER carries.  Out: struct b2b_bearer for admit.c, direct.c; the guest whose
  * token it is.  Nothing of a token is ever logged.
  */
 #include "glue.h"
@@ -37,6 +37,7 @@ static void take_identity(Operation *op, struct b2b_tenant *tenant,
 	token->id = b2b_map_copy_str(op, b2b_str_of(identity->id));
 	token->expires = identity->expires;
 	token->once = partner->token.once;
+	token->out = identity->out;
 	proof->kind = B2B_IDP_OIDC;
 	if (identity->app)
 		ber_str2bv(b2b_map_copy(op, identity->app->dn), 0, 0, &proof->app_dn);
@@ -148,6 +149,7 @@ struct match {
 	Operation *op; /* in whose memory the name is kept */
 	struct berval dn, ndn;
 	unsigned count;
+	bool unclear; /* a guest that might be the same person, or a search failed */
 };
 
 static int note_match(Operation *op, SlapReply *rs)
@@ -160,9 +162,13 @@ static int note_match(Operation *op, SlapReply *rs)
 		return 0;
 	source = b2b_map_source(rs->sr_entry);
 	b2b_guest_parse(&source, &guest, NULL);
-	if (!b2b_map_is_guest(rs->sr_entry) ||
-	    !b2b_bearer_is_of(match->token, &guest, rs->sr_entry))
+	if (!b2b_map_is_guest(rs->sr_entry))
 		return 0;
+	if (!b2b_bearer_is_of(match->token, &guest, rs->sr_entry)) {
+		if (b2b_str_equal_nocase(match->token->tenant_id, guest.home_tenant))
+			match->unclear = true;
+		return 0;
+	}
 	if (match->count++ > 0)
 		return LDAP_SIZELIMIT_EXCEEDED;
 	ber_dupbv_x(&match->dn, &rs->sr_entry->e_name, match->op->o_tmpmemctx);
@@ -188,10 +194,14 @@ static void search(Operation *op, struct match *match, const char *filter, int s
 	op2->ors_tlimit = SLAP_NO_LIMIT;
 	op2->ors_attrs = slap_anlist_no_attrs;
 	op2->ors_filter = str2filter_x(op2, filter);
-	if (!op2->ors_filter)
+	if (!op2->ors_filter) {
+		match->unclear = true;
 		return;
+	}
 	ber_str2bv(filter, 0, 0, &op2->ors_filterstr);
 	op2->o_bd->be_search(op2, &rs);
+	if (rs.sr_err != LDAP_SUCCESS && rs.sr_err != LDAP_NO_SUCH_OBJECT)
+		match->unclear = true;
 	filter_free_x(op2, op2->ors_filter, 1);
 }
 
@@ -201,8 +211,12 @@ static void look_for(Operation *op, struct match *match, const char *attr, struc
 	BackendDB *be = match->token->tenant->be;
 	struct berval plain = { value.len, (char *)value.s }, escaped;
 
-	if (!value.len || ldap_bv2escaped_filter_value_x(&plain, &escaped, 1, op->o_tmpmemctx))
+	if (!value.len)
 		return;
+	if (ldap_bv2escaped_filter_value_x(&plain, &escaped, 1, op->o_tmpmemctx)) {
+		match->unclear = true;
+		return;
+	}
 	size_t size = escaped.bv_len + 96;
 	char *filter = op->o_tmpalloc(size, op->o_tmpmemctx);
 	snprintf(filter, size, "(&(objectClass=b2bGuest)(%s=%s))", attr, escaped.bv_val);
@@ -210,8 +224,8 @@ static void look_for(Operation *op, struct match *match, const char *attr, struc
 		search(op, match, filter, i);
 }
 
-void b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *token, struct berval *dn_r,
-			   struct berval *ndn_r)
+enum b2b_owner b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *token,
+				     struct berval *dn_r, struct berval *ndn_r)
 {
 	struct match match = { .token = token, .op = op };
 
@@ -224,10 +238,11 @@ void b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *token, struct
 		Debug(LDAP_DEBUG_STATS, "b2b: %s token of tenant=%s: %s\n", op->o_log_prefix,
 		      token->tenant_id.s,
 		      match.count ? "several guests are this subject" : "no guest is this subject");
-		return;
+		return match.count || match.unclear ? B2B_OWNER_UNCLEAR : B2B_OWNER_NONE;
 	}
 	*dn_r = match.dn;
 	*ndn_r = match.ndn;
+	return B2B_OWNER_ONE;
 }
 
 /* --- simple binds --- */
@@ -282,7 +297,7 @@ int b2b_bearer_gate(Operation *op, SlapReply *rs)
 	token->extra.oe_key = (void *)&bearer_key;
 	if (!named) {
 		if (token->right)
-			b2b_bearer_find_guest(op, token, &dn, &ndn);
+			b2b_direct_find(op, token, &dn, &ndn);
 		if (BER_BVISNULL(&ndn))
 			return refuse(op, rs);
 		rename_bind(op, &dn, &ndn);

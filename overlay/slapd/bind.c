@@ -118,7 +118,9 @@ static int bind_by_token(Operation *op, SlapReply *rs, struct b2b_tenant *tenant
 
 	rs->sr_err = LDAP_INVALID_CREDENTIALS;
 	if (token && token->right && token->tenant == tenant)
-		rs->sr_err = b2b_admission_by_token(op, token, &op->o_req_ndn, text);
+		rs->sr_err = b2b_direct_tenant(&op->o_req_ndn)
+				     ? b2b_direct_admit(op, token, &op->o_req_ndn, text)
+				     : b2b_admission_by_token(op, token, &op->o_req_ndn, text);
 	return rs->sr_err ? fail(op, rs, rs->sr_err, text) : LDAP_SUCCESS;
 }
 

@@ -17,6 +17,7 @@ struct kind {
 	const char *about; /* member that may name an entry of the tenant, or NULL */
 	bool by_strangers; /* who is not bound may ask: it brings its own proof, or asks for a thing
 			      that is told to everybody alike */
+	bool writes; /* it is an update, which a server that does not write refers elsewhere */
 };
 
 static const char *const invite_members[] = { "mail",    "tenant",       "displayName",
@@ -33,12 +34,12 @@ static const char *const request_members[] = { "mail",   "displayName", "tenant"
 static const char *const totp_members[] = { "action", "guest", NULL };
 
 static const struct kind kinds[] = {
-	{ BER_BVC(B2B_OID ".3.1"), b2b_invite_exop, invite_members, NULL, false },
-	{ BER_BVC(B2B_OID ".3.2"), b2b_redeem_exop, redeem_members, "guest", true },
-	{ BER_BVC(B2B_OID ".3.3"), b2b_passcode_exop, passcode_members, "guest", true },
-	{ BER_BVC(B2B_OID ".3.5"), b2b_explain_exop, explain_members, "guest", false },
-	{ BER_BVC(B2B_OID ".3.6"), b2b_request_exop, request_members, NULL, true },
-	{ BER_BVC(B2B_OID ".3.7"), b2b_totp_exop, totp_members, "guest", false },
+	{ BER_BVC(B2B_OID ".3.1"), b2b_invite_exop, invite_members, NULL, false, true },
+	{ BER_BVC(B2B_OID ".3.2"), b2b_redeem_exop, redeem_members, "guest", true, true },
+	{ BER_BVC(B2B_OID ".3.3"), b2b_passcode_exop, passcode_members, "guest", true, true },
+	{ BER_BVC(B2B_OID ".3.5"), b2b_explain_exop, explain_members, "guest", false, false },
+	{ BER_BVC(B2B_OID ".3.6"), b2b_request_exop, request_members, NULL, true, true },
+	{ BER_BVC(B2B_OID ".3.7"), b2b_totp_exop, totp_members, "guest", false, true },
 };
 
 /* --- answers --- */
@@ -173,15 +174,20 @@ static int find_tenant(struct b2b_exop *exop, const struct kind *kind)
 /* --- may it be done here --- */
 
 /* The restrictions of configuration.  slapd takes any extended operation for an update, and has no
- * update by who is not bound; ours that strangers may ask for are asked as by somebody. */
-static int check_restrictions(struct b2b_exop *exop)
+ * update by who is not bound; ours that strangers may ask for are asked as by somebody, and those that
+ * only read as a search. */
+static int check_restrictions(struct b2b_exop *exop, const struct kind *kind)
 {
 	struct berval somebody = BER_BVC("cn=somebody"), ndn = exop->op->o_ndn;
+	ber_tag_t tag = exop->op->o_tag;
 
 	if (BER_BVISEMPTY(&ndn))
 		exop->op->o_ndn = somebody;
+	if (!kind->writes)
+		exop->op->o_tag = LDAP_REQ_SEARCH;
 	int rc = backend_check_restrictions(exop->op, exop->rs,
 					    (struct berval *)&exop->op->ore_reqoid);
+	exop->op->o_tag = tag;
 	exop->op->o_ndn = ndn;
 	return rc;
 }
@@ -208,16 +214,16 @@ static int refer(struct b2b_exop *exop)
 	return exop->rs->sr_err = LDAP_REFERRAL;
 }
 
-static int check(struct b2b_exop *exop)
+static int check(struct b2b_exop *exop, const struct kind *kind)
 {
-	int rc = check_restrictions(exop);
+	int rc = check_restrictions(exop, kind);
 
 	if (rc != LDAP_SUCCESS)
 		return rc;
 	if (must_hide(exop->tenant) && !b2b_map_is_protected(exop->op))
 		return b2b_exop_refuse(exop, LDAP_CONFIDENTIALITY_REQUIRED,
 				       "b2b: this is not done in the clear: use TLS");
-	return b2b_tenant_is_writable(exop->tenant) ? LDAP_SUCCESS : refer(exop);
+	return !kind->writes || b2b_tenant_is_writable(exop->tenant) ? LDAP_SUCCESS : refer(exop);
 }
 
 /* --- the operation --- */
@@ -237,7 +243,7 @@ static int run(struct b2b_exop *exop, const struct kind *kind)
 	if (rc != LDAP_SUCCESS)
 		return rc;
 	exop->op->o_bd = exop->tenant->be;
-	rc = check(exop);
+	rc = check(exop, kind);
 	if (rc == LDAP_SUCCESS)
 		rc = kind->run(exop);
 	exop->op->o_bd = saved;
@@ -262,6 +268,6 @@ int b2b_exop_register(void)
 	int rc = b2b_invite_open() || b2b_request_open();
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && !rc; i++)
-		rc = load_extop2(&kinds[i].oid, SLAP_EXOP_WRITES, run_any, 0);
+		rc = load_extop2(&kinds[i].oid, kinds[i].writes ? SLAP_EXOP_WRITES : 0, run_any, 0);
 	return rc;
 }

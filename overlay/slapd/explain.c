@@ -165,6 +165,20 @@ static void note_connection(struct b2b_explaining *it)
 				 it->context.is_protected ? "protected" : "not protected");
 }
 
+/* The assigned group that the guest belongs to, the first of several. */
+static const char *find_group(const struct b2b_explaining *it)
+{
+	const struct b2b_app *app = &it->app->u.app;
+
+	for (size_t i = 0; i < app->assignee_count; i++) {
+		struct b2b_list one = { &app->assignees[i], 1 };
+
+		if (b2b_groups_lead_to(it->op, it->exop->tenant, &one, &it->ndn, NULL))
+			return app->assignees[i];
+	}
+	return NULL;
+}
+
 static void decide(struct b2b_explaining *it)
 {
 	struct b2b_explained what = { it->snapshot, &it->guest, it->app, &it->context, NULL };
@@ -173,6 +187,8 @@ static void decide(struct b2b_explaining *it)
 	/* which finds out whether the guest is assigned, too */
 	verdict = b2b_passage_decide(it->op, it->exop->tenant, it->snapshot, &it->guest, it->app,
 				     &it->context);
+	if (it->context.assigned && it->app)
+		what.assigned_by = find_group(it);
 	it->verdict = b2b_explain(&what, note, it);
 	if (it->verdict.effect != B2B_ALLOW || verdict.effect == B2B_ALLOW)
 		return;

@@ -12,6 +12,8 @@ struct looking {
 	struct b2b_inner inner;
 	Operation *op;
 	struct b2b_passage passage;
+	uint64_t published; /* of the tenant, when the policy was taken up */
+	uint32_t bound;     /* of labels there */
 	Entry *e;
 };
 
@@ -42,6 +44,7 @@ static bool begin(struct b2b_explaining *it, struct looking *looking)
 					 .tenant = it->exop->tenant,
 					 .guest = it->guest,
 					 .verdict = it->verdict };
+	looking->published = atomic_load(&it->exop->tenant->published);
 	b2b_passage_suppose(it->op, it->snapshot, it->app, &it->context, passage);
 	looking->op = op =
 		b2b_inner_begin(&looking->inner, it->op, it->exop->tenant, LDAP_REQ_SEARCH);
@@ -73,27 +76,29 @@ static void look_at_base(struct looking *looking)
 	looking->op->o_req_ndn = looking->e->e_nname;
 }
 
-static const char *why_seen(const struct looking *looking)
+/* Whether the hook shows it, and why. */
+static const char *judge(struct looking *looking, bool *shows_r)
 {
-	if (dn_match(&looking->e->e_nname, &looking->passage.ndn))
-		return "own entry";
-	return looking->passage.access == B2B_SEES_MEMBER ? "member" : "scope";
-}
+	static const char *const whys[] = {
+		[B2B_VIEW_HIDDEN] = "neither its own nor in the scope of an application that it "
+				    "may use",
+		[B2B_VIEW_LABEL] = "its label is above the bound",
+		[B2B_VIEW_OWN] = "own entry",
+		[B2B_VIEW_SCOPE] = "scope",
+		[B2B_VIEW_MEMBER] = "member",
+		[B2B_VIEW_NAME] = "naming attributes",
+	};
+	enum b2b_view view;
 
-static const char *judge(struct looking *looking, bool *visible_r)
-{
-	bool shows = hook_shows(looking);
-	const char *by = why_seen(looking);
-
-	if (!shows) {
-		by = "naming attributes";
+	*shows_r = hook_shows(looking);
+	if (!*shows_r) {
 		look_at_base(looking);
-		shows = hook_shows(looking);
+		*shows_r = hook_shows(looking);
 	}
-	*visible_r = shows && sees(looking, slap_schema.si_ad_entry);
-	if (!shows)
-		return "neither its own entry nor in a scope, or the label is too high";
-	return *visible_r ? by : "slapd's access control hides it";
+	view = b2b_view_entry(looking->op, &looking->passage, looking->e, &looking->bound);
+	if (*shows_r && (view == B2B_VIEW_HIDDEN || view == B2B_VIEW_LABEL))
+		return "its own review";
+	return whys[view];
 }
 
 static json_t *hidden_attributes(struct looking *looking)
@@ -107,27 +112,46 @@ static json_t *hidden_attributes(struct looking *looking)
 	return hidden;
 }
 
-static void add_labels(struct b2b_explaining *it, Entry *e, json_t *out)
+static void add_labels(struct b2b_explaining *it, const struct looking *looking, json_t *out)
 {
-	const struct b2b_rule *tenant = b2b_snapshot_tenant(it->snapshot);
-	const char *bound =
-		b2b_explain_highest_label(it->snapshot, &it->guest, it->app, it->verdict.label_cap);
-	const char *own = b2b_entry_text(it->op, e, "b2bLabel");
-	const struct b2b_tenant_policy *policy = tenant ? &tenant->u.tenant : NULL;
+	const struct b2b_view_labels *labels = &looking->passage.labels;
+	const char *own = b2b_entry_text(it->op, looking->e, "b2bLabel");
+	size_t bound = looking->bound < labels->count ? looking->bound : labels->count - 1;
 
-	if (!policy || tenant->invalid || !policy->label_count)
+	if (!labels->count)
 		return;
-	if (!own)
-		own = policy->default_label ? policy->default_label : policy->labels[0];
-	json_object_set_new(out, "label", json_string(own));
-	if (bound)
-		json_object_set_new(out, "bound", json_string(bound));
+	if (!own && labels->unlabelled < labels->count)
+		own = labels->names[labels->unlabelled].s;
+	if (own)
+		json_object_set_new(out, "label", json_string(own));
+	json_object_set_new(out, "bound", json_string(labels->names[bound].s));
+}
+
+/* What a search of the guest would show. */
+static json_t *look(struct b2b_explaining *it, struct looking *looking)
+{
+	struct b2b_tenant *tenant = it->exop->tenant;
+	bool shows, visible;
+	const char *by = judge(looking, &shows);
+	json_t *out;
+
+	visible = shows && sees(looking, slap_schema.si_ad_entry);
+	if (shows && !visible)
+		by = "slapd's access control hides it";
+	out = answer(it, visible, by);
+	if (visible)
+		json_object_set_new(out, "hidden", hidden_attributes(looking));
+	add_labels(it, looking, out);
+	if (atomic_load(&tenant->published) == looking->published)
+		return out;
+	/* the hook judged anew, by what is known of the one who asks */
+	json_decref(out);
+	return answer(it, false, "the policy was changed meanwhile: ask again");
 }
 
 json_t *b2b_explain_entry(struct b2b_explaining *it)
 {
-	bool visible = false;
-	struct looking looking;
+	struct looking looking = { .bound = 0 };
 	json_t *out;
 
 	if (b2b_tenant_of(&it->entry) != it->exop->tenant)
@@ -140,14 +164,9 @@ json_t *b2b_explain_entry(struct b2b_explaining *it)
 	} else if (!begin(it, &looking)) {
 		out = answer(it, false, "out of memory");
 	} else {
-		const char *by = judge(&looking, &visible);
-
-		out = answer(it, visible, by);
-		if (visible)
-			json_object_set_new(out, "hidden", hidden_attributes(&looking));
+		out = look(it, &looking);
 		filter_free_x(looking.op, looking.op->ors_filter, 1);
 	}
-	add_labels(it, looking.e, out);
 	entry_free(looking.e);
 	return out;
 }

@@ -8,12 +8,42 @@
 static bool gate_is_open;
 static slap_overinst b2b_gate;
 
-static ConfigTable gate_options[] = { { NULL, NULL, 0, 0, 0, ARG_IGNORED } };
+/* Whether searches of guests are narrowed; configured: somebody said so. */
+static struct {
+	bool off, configured;
+} narrow;
+
+static int configure_narrow(ConfigArgs *c)
+{
+	if (c->op == SLAP_CONFIG_EMIT) {
+		c->value_int = !narrow.off;
+		return narrow.configured ? 0 : 1;
+	}
+	narrow.configured = c->op != LDAP_MOD_DELETE;
+	narrow.off = narrow.configured && !c->value_int;
+	return 0;
+}
+
+static ConfigTable gate_options[] = {
+	{ "b2b-narrow",
+	  "on|off",
+	  2,
+	  2,
+	  0,
+	  ARG_ON_OFF | ARG_MAGIC,
+	  configure_narrow,
+	  "( " B2B_OID ".5.7 NAME 'olcB2bNarrow' "
+	  "DESC 'Whether searches of guests who see little look at that alone; TRUE where absent' "
+	  "EQUALITY booleanMatch SYNTAX OMsBoolean SINGLE-VALUE )",
+	  NULL,
+	  { .v_int = 0 } },
+	{ NULL, NULL, 0, 0, 0, ARG_IGNORED }
+};
 
 static ConfigOCs gate_classes[] = {
 	{ .co_def = "( " B2B_OID ".6.2 NAME 'olcB2bGateConfig' "
 		    "DESC 'The door for guests of partner organisations, on the frontend' "
-		    "SUP olcOverlayConfig )",
+		    "SUP olcOverlayConfig MAY olcB2bNarrow )",
 	  .co_type = Cft_Overlay,
 	  .co_table = gate_options },
 	{ .co_def = NULL }
@@ -28,6 +58,8 @@ static int hide_existence(Operation *op, SlapReply *rs)
 
 	if (rs->sr_type != REP_RESULT)
 		return SLAP_CB_CONTINUE;
+	if (op->o_tag == LDAP_REQ_SEARCH)
+		b2b_narrow_learn(op);
 	/* slapd looks for the name before it asks whether the account may add at all */
 	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
 		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
@@ -131,8 +163,9 @@ static bool is_redemption(Operation *op)
 	return op->o_tag == LDAP_REQ_EXTENDED && bvmatch(&op->ore_reqoid, &redeem);
 }
 
-/* What a guest may do; of writing only the answer to its own review is among a guest's rights. */
-static bool is_guest_operation(Operation *op)
+/* What a guest may do; of writing only the answer to its own review is among a guest's rights, and of
+ * one without an entry not even that. */
+static bool is_guest_operation(Operation *op, bool direct)
 {
 	static const struct berval whoami = BER_BVC(LDAP_EXOP_WHO_AM_I);
 	static const struct berval cancel = BER_BVC(LDAP_EXOP_CANCEL);
@@ -146,10 +179,11 @@ static bool is_guest_operation(Operation *op)
 	case LDAP_REQ_COMPARE:
 		return true;
 	case LDAP_REQ_MODIFY:
-		return b2b_review_may_answer(op);
+		return !direct && b2b_review_may_answer(op);
 	case LDAP_REQ_EXTENDED:
 		return bvmatch(&op->ore_reqoid, &whoami) || bvmatch(&op->ore_reqoid, &cancel) ||
-		       bvmatch(&op->ore_reqoid, &starttls) || bvmatch(&op->ore_reqoid, &totp);
+		       bvmatch(&op->ore_reqoid, &starttls) ||
+		       (bvmatch(&op->ore_reqoid, &totp) && !direct);
 	default:
 		return false;
 	}
@@ -246,13 +280,14 @@ static int forget_groups(Operation *op, SlapReply *rs)
  * cn=config says whether a database has dynamic groups. */
 static void follow_groups(Operation *op)
 {
-	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END), config = BER_BVC("cn=config");
+	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END),
+				   config = BER_BVC("cn=config");
 	slap_callback *cb;
 
-	if (op->o_tag == LDAP_REQ_EXTENDED ? !bvmatch(&op->ore_reqoid, &commit)
-					   : op->o_tag == LDAP_REQ_SEARCH ||
-						     op->o_tag == LDAP_REQ_COMPARE ||
-						     !dnIsSuffix(&op->o_req_ndn, &config))
+	if (op->o_tag == LDAP_REQ_EXTENDED
+		    ? !bvmatch(&op->ore_reqoid, &commit)
+		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
+			      !dnIsSuffix(&op->o_req_ndn, &config))
 		return;
 	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
 	cb->sc_response = forget_groups;
@@ -273,7 +308,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
 			return refuse_verdict(op, rs, passage);
-		if (!is_guest_operation(op))
+		if (!is_guest_operation(op, passage->direct))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 				      "b2b: guests may not use this operation");
 		if (has_other_control(op))
@@ -284,6 +319,8 @@ static int gate_operation(Operation *op, SlapReply *rs)
 			op->ors_deref = LDAP_DEREF_NEVER;
 		close_filter(op);
 		push_hide_existence(op, false);
+		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
+			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
 		return gate_service(op, rs);
 	}
@@ -363,8 +400,10 @@ bool b2b_gate_pause(BackendDB *be)
 
 static int gate_db_init(BackendDB *be, ConfigReply *cr)
 {
-	if (SLAP_ISGLOBALOVERLAY(be))
+	if (SLAP_ISGLOBALOVERLAY(be)) {
+		memset(&narrow, 0, sizeof(narrow));
 		return 0;
+	}
 	snprintf(cr->msg, sizeof(cr->msg),
 		 "b2b: overlay b2bgate stands on the frontend; on a database stands b2b");
 	Debug(LDAP_DEBUG_ANY, "%s\n", cr->msg);

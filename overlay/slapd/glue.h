@@ -53,7 +53,7 @@ struct b2b_tenant {
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
 	struct b2b_snapshot *snapshot;
-	_Atomic uint64_t published; /* how many snapshots were, this one among them */
+	_Atomic uint64_t published;           /* how many snapshots were, this one among them */
 	ldap_pvt_thread_mutex_t policy_mutex; /* from reading policy entries to publishing them */
 	struct b2b_homes *homes;
 	struct b2b_groups *groups; /* never NULL */
@@ -122,7 +122,8 @@ enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_er
  * in cn=requests, or below a definition in cn=reviews. */
 enum b2b_place { B2B_PLACE_OTHER = 0, B2B_PLACE_OUTBOX, B2B_PLACE_REQUESTS, B2B_PLACE_ITEMS };
 enum b2b_place b2b_policy_place(struct b2b_tenant *tenant, const struct berval *ndn);
-/* Whether ndn is one of these containers (cn=reviews among them) or stands in one: nothing there is
+/* Whether ndn is one of these containers (cn=reviews among them, and cn=direct, where nothing should
+ * be) or stands in one: nothing there is
  * part of a snapshot, and nothing there is for guests and programs. */
 bool b2b_policy_is_private(struct b2b_tenant *tenant, const struct berval *ndn);
 
@@ -247,6 +248,12 @@ struct b2b_str b2b_map_copy_str(Operation *op, struct b2b_str value);
  * An entry that was made anew, or handed to another person, gives another one. */
 struct berval b2b_map_person(Operation *op, Entry *e);
 
+/* Whom a token is about, though no entry of ours stands for it (direct connect). */
+struct b2b_stranger {
+	struct b2b_str tenant_id, subject, email; /* email: as home verified it, or empty */
+	time_t expires;                           /* of the token, and of all that it opened */
+};
+
 /* What a guest's proof told, for as long as the guest stays bound. */
 struct b2b_proof {
 	enum b2b_idp kind;
@@ -256,6 +263,8 @@ struct b2b_proof {
 	bool groups_known;
 	struct b2b_str *groups;
 	size_t group_count;
+	bool direct; /* person is the name bound, and the next is set: */
+	struct b2b_stranger stranger;
 };
 
 /* session.c: who is bound on a connection */
@@ -271,6 +280,11 @@ void b2b_session_close(void);
 /* Something about guests, or the policy, changed: what sessions and the bind cache know is looked
  * up again. */
 void b2b_session_guests_changed(void);
+/* Counts what the above told; sampled before what is noted as of then is looked up. */
+uint64_t b2b_session_epoch(void);
+/* Whether who is bound here was found to be no guest as of epoch; and notes that it is none. */
+bool b2b_session_is_stranger(Operation *op, uint64_t epoch);
+void b2b_session_note_stranger(Operation *op, uint64_t epoch);
 /* Who op->o_ndn is.  Looks an entry up at most once per bind and change. */
 void b2b_session_find(Operation *op, struct b2b_session *session_r);
 /* Notes that the bind under way was proved at home (copied); then, when a bind succeeded, who it
@@ -337,6 +351,10 @@ struct b2b_passage {
 	struct b2b_view_labels labels;
 	struct b2b_view_type *types;
 	size_t type_count;
+	/* how a search goes (narrow.c): */
+	bool narrowed;   /* in parts: neither base nor scope of the operation are the client's */
+	bool guessed;    /* as a whole, because its filter looked selective */
+	unsigned hidden; /* checks that this guest did not pass so far */
 };
 /* Classifies and, for a guest, judges the operation; the result lives in op's memory, holds
  * nothing that must be released, and is found again by b2b_passage_find.  Never NULL. */
@@ -386,7 +404,13 @@ bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access);
 
-/* view_service.c: the same of a service account */
+/* narrow.c: answers a guest's search from what the guest may see alone, with the same answer; or
+ * SLAP_CB_CONTINUE where that would be no gain, or not the same. */
+int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage);
+/* At the end of a guest's search: whether the guess about its filter was right. */
+void b2b_narrow_learn(Operation *op);
+
+/* view_service.c: false: the service account whose operation this is sees nothing of it */
 bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		      struct berval *val, slap_access_t access, AccessControlState *state);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */
@@ -477,6 +501,7 @@ struct b2b_bearer {
 	struct b2b_str subject, email, id;
 	time_t expires;
 	bool once;
+	unsigned out;        /* bits of enum b2b_token_out */
 	struct b2b_str code; /* six digits that came with it, or empty */
 	struct b2b_proof proof;
 };
@@ -484,9 +509,12 @@ struct b2b_bearer {
  * six digits behind it or without.  What is wrong is logged, nothing of the text. */
 void b2b_bearer_verify(Operation *op, struct b2b_tenant *only, struct b2b_str text,
 		       struct b2b_bearer *token_r);
-/* The guest whose token it is, in op's memory; BVNULL: none, or more than one. */
-void b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *token, struct berval *dn_r,
-			   struct berval *ndn_r);
+/* Who has a token: one guest, surely no guest, or (zero) neither: several, one of the same mail whose
+ * subject is another, or nobody can tell. */
+enum b2b_owner { B2B_OWNER_UNCLEAR = 0, B2B_OWNER_NONE, B2B_OWNER_ONE };
+/* The guest whose token it is, in op's memory; BVNULL unless it is one. */
+enum b2b_owner b2b_bearer_find_guest(Operation *op, const struct b2b_bearer *token,
+				     struct berval *dn_r, struct berval *ndn_r);
 /* Whether guest and token are one person: the subject, or an invitation to the verified mail. */
 bool b2b_bearer_is_of(const struct b2b_bearer *token, const struct b2b_guest *guest, Entry *e);
 /* For simple binds at the gate.  SLAP_CB_CONTINUE: the bind goes on, with the token at hand if the
@@ -495,50 +523,25 @@ int b2b_bearer_gate(Operation *op, SlapReply *rs);
 /* What b2b_bearer_gate found; NULL: the password is no token. */
 const struct b2b_bearer *b2b_bearer_here(Operation *op);
 
-/* admit.c: from a proof to a guest that is in, or to the word that it is not */
-struct b2b_admission {
-	struct b2b_tenant *tenant;      /* a reference of the caller's */
-	struct berval ndn;              /* whose entry it is */
-	const struct b2b_bearer *token; /* NULL: the proof is another one */
-	struct b2b_snapshot *snapshot;  /* reference; b2b_admission_clear releases it */
-	struct b2b_guest guest;
-	struct b2b_door door;
-	const struct b2b_rule *app, *partner;
-	bool has_totp;
-	struct berval person;    /* whom the proof is about; BVNULL before the first reading */
-	char *home_name;         /* for a proof by the home directory: its name there, or NULL */
-	bool home_is_subject;    /* that name follows from b2bHomeSubject */
-	struct b2b_str address;  /* for a proof by mailed code: where it goes, or empty */
-	struct b2b_str passcode; /* a code that was right, to be used up by success; or empty */
-	/* For a redemption: */
-	bool by_ticket;       /* that it is yet to redeem is not held against the guest */
-	struct b2b_str terms; /* what it accepts along with its proof, or empty */
-};
-/* Reads guest, policy and circumstances of this moment.  False: it is no guest (any more), or another
- * person's. */
-bool b2b_admission_read(Operation *op, struct b2b_admission *admission);
-void b2b_admission_clear(struct b2b_admission *admission);
-/* Decides in these circumstances. */
-struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *admission,
-					struct b2b_context *context);
-/* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
-int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
-		       const struct b2b_verdict *verdict);
-/* Whether the same person is a guest already, and off: it does not come in again by being invited
- * under another address.  Where it cannot be found out, nobody comes in. */
-bool b2b_admission_is_off(Operation *op, const struct b2b_admission *admission, enum b2b_idp kind);
-/* The proof was right, and the guest was read after it: judges as below, uses tokens and codes up
- * that are good once, and says what policies that only report would have done. */
-int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
-			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
-/* The proof was right, and the guest was read after it: judges, wants a one-time password of ours
- * where policy does, lets in.  code: what came with the proof, or empty.  Answers an LDAP code; text_r
- * is empty or what to say. */
-int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
-			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
-/* All of it for a token that is right. */
-int b2b_admission_by_token(Operation *op, const struct b2b_bearer *token, const struct berval *ndn,
-			   char text_r[B2B_ANSWER_SIZE]);
+/* direct.c: direct connect, for those without an entry */
+/* The tenant below whose cn=direct a name stands (or is that), or NULL.  Whoever is bound under such a
+ * name is a guest for ever. */
+struct b2b_tenant *b2b_direct_tenant(const struct berval *ndn);
+/* Whom a token lets in, in op's memory: the guest whose it is, else the name of one without an entry
+ * where policy has a word on those.  BVNULL: nobody. */
+void b2b_direct_find(Operation *op, const struct b2b_bearer *token, struct berval *dn_r,
+		     struct berval *ndn_r);
+/* Lets it in under that name, as b2b_admission_by_token does guests. */
+int b2b_direct_admit(Operation *op, const struct b2b_bearer *token, const struct berval *ndn,
+		     char text_r[B2B_ANSWER_SIZE]);
+/* Of op's name, which is such a one: true with what its token told, to be judged by policy; false
+ * with the passage's verdict, a denial. */
+bool b2b_direct_recognise(Operation *op, struct b2b_passage *passage, struct b2b_proof *proof_r);
+/* Whether home, where it is a tenant of this server too, lets its member out to this application
+ * (DirectOut); *rule_r is whose word that was, or NULL. */
+bool b2b_direct_may_leave(Operation *op, struct b2b_tenant *tenant,
+			  const struct b2b_snapshot *snapshot, const struct b2b_guest *guest,
+			  const struct b2b_rule *app, const char **rule_r);
 
 /* oauth.c: SASL OAUTHBEARER (RFC 7628), by the gate */
 /* Ends what an unfinished OAUTHBEARER bind left on the connection; for every other bind. */

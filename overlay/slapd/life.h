@@ -194,8 +194,9 @@ void b2b_leave_run(struct b2b_sweep *sweep);
 struct b2b_exop {
 	Operation *op; /* o_bd is the tenant's database */
 	SlapReply *rs;
-	json_t *in;                /* the request, an object that has known members alone */
-	struct b2b_tenant *tenant; /* writable; TLS is there where it demands it */
+	json_t *in; /* the request, an object that has known members alone */
+	struct b2b_tenant
+		*tenant; /* writable, where it is an update; TLS is there where it demands it */
 };
 /* Registers every extended operation of ours. */
 int b2b_exop_register(void);

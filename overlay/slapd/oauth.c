@@ -8,7 +8,7 @@
  * passing here, for the gate was taken away, would have Cyrus go on with a mechanism that it never
  * began, and crash (measured).
  */
-#include "glue.h"
+#include "proof.h"
 
 #include "../core/oauth.h"
 
@@ -169,7 +169,7 @@ static bool find_guest(Operation *op, const struct b2b_bearer *token, const stru
 
 	if (!token->right)
 		return false;
-	b2b_bearer_find_guest(op, token, &dn, ndn_r);
+	b2b_direct_find(op, token, &dn, ndn_r);
 	if (BER_BVISNULL(ndn_r))
 		return false;
 	if ((BER_BVISEMPTY(&op->o_req_ndn) || bvmatch(&op->o_req_ndn, ndn_r)) &&
@@ -206,7 +206,9 @@ static int prove(Operation *op, SlapReply *rs, const struct b2b_oauth *oauth)
 		token.code = oauth->code;
 	if (!find_guest(op, &token, oauth, &ndn))
 		return tell_unproven(op, rs, "invalid_token");
-	ending.err = b2b_admission_by_token(op, &token, &ndn, ending.text);
+	ending.err = b2b_direct_tenant(&ndn)
+			     ? b2b_direct_admit(op, &token, &ndn, ending.text)
+			     : b2b_admission_by_token(op, &token, &ndn, ending.text);
 	if (ending.err == LDAP_SUCCESS)
 		return succeed(op, rs, &token, &ndn);
 	return tell(op, rs, ending.text[0] ? "insufficient_scope" : "invalid_token", &ending);

@@ -19,13 +19,25 @@ static bool is_assigned(Operation *op, struct b2b_tenant *tenant, const struct b
 	return b2b_groups_have(op, tenant, app->u.app.assignees, app->u.app.assignee_count, &ndn);
 }
 
+static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
+{
+	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
+}
+
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,
 				      const struct b2b_snapshot *snapshot,
 				      const struct b2b_guest *guest, const struct b2b_rule *app,
 				      struct b2b_context *context)
 {
+	struct b2b_verdict verdict;
+	const char *rule;
+
 	context->assigned = is_assigned(op, tenant, app, guest->dn);
-	return b2b_decide(snapshot, guest, app, context);
+	verdict = b2b_decide(snapshot, guest, app, context);
+	if (verdict.effect == B2B_ALLOW && context->scope == B2B_DIRECT_IN &&
+	    !b2b_direct_may_leave(op, tenant, snapshot, guest, app, &rule))
+		return denial(B2B_REASON_DIRECT_CONNECT, rule);
+	return verdict;
 }
 
 struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *proof)
@@ -34,6 +46,8 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 
 	if (!proof)
 		return context;
+	if (proof->direct)
+		context.scope = B2B_DIRECT_IN;
 	context.sign_in = proof->sign_in;
 	context.home_groups = proof->groups;
 	context.home_group_count = proof->group_count;
@@ -41,12 +55,8 @@ struct b2b_context b2b_passage_context(Operation *op, const struct b2b_proof *pr
 	return context;
 }
 
-static struct b2b_verdict denial(enum b2b_reason reason, const char *rule)
-{
-	return (struct b2b_verdict){ .effect = B2B_DENY, .reason = reason, .rule = rule };
-}
-
-/* The application that the token was for, else what the connection tells. */
+/* The application that the token was for, else what the connection tells; who has no entry is let in
+ * to what its token names, and to nothing else. */
 static const struct b2b_rule *find_app(Operation *op, const struct b2b_session *session,
 				       const struct b2b_snapshot *snapshot,
 				       const struct b2b_proof *proof, bool *lost_r)
@@ -55,6 +65,8 @@ static const struct b2b_rule *find_app(Operation *op, const struct b2b_session *
 	const struct b2b_rule *app;
 
 	*lost_r = false;
+	if (proof && proof->direct && BER_BVISNULL(&proof->app_dn))
+		return NULL;
 	if (!proof || BER_BVISNULL(&proof->app_dn))
 		return b2b_snapshot_app(snapshot, &door);
 	app = b2b_snapshot_rule(snapshot, proof->app_dn.bv_val);
@@ -84,8 +96,22 @@ void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
 	passage->who = B2B_WHO_GUEST;
 	passage->app_id = b2b_map_app_id(app);
 	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
+	passage->published = atomic_load(&passage->tenant->published);
 	if (passage->verdict.effect == B2B_ALLOW)
 		b2b_view_prepare(op, passage, snapshot, app, context);
+}
+
+/* How much one without an entry sees: what is its application's, up to that one's label (the lowest,
+ * where it names none), as long as its token lives. */
+static void narrow(Operation *op, struct b2b_passage *passage, const struct b2b_rule *app,
+		   const struct b2b_proof *proof)
+{
+	time_t end = proof->stranger.expires + B2B_TOKEN_LEEWAY_SECS;
+
+	if (app && app->u.app.max_label)
+		passage->guest.clearance = b2b_str_of(b2b_map_copy(op, app->u.app.max_label));
+	if (!passage->verdict.until || passage->verdict.until > end)
+		passage->verdict.until = end;
 }
 
 /* Judges by the policy of this moment; proof is NULL for one who acts as the guest. */
@@ -108,6 +134,8 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 						      &passage->guest, app, &context);
 	if (passage->verdict.rule)
 		passage->verdict.rule = b2b_map_copy(op, passage->verdict.rule);
+	if (passage->direct)
+		narrow(op, passage, app, proof);
 	if (passage->verdict.effect == B2B_ALLOW)
 		b2b_view_prepare(op, passage, snapshot, app, &context);
 	b2b_snapshot_unref(&snapshot);
@@ -125,6 +153,11 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	passage->tenant = tenant;
 	if (tenant)
 		passage->published = atomic_load(&tenant->published);
+	if (b2b_direct_tenant(&op->o_ndn)) {
+		if (b2b_direct_recognise(op, passage, &proof))
+			judge_policy(op, session, &proof, passage);
+		return;
+	}
 	Entry *e = tenant ? b2b_entry_get(op, tenant, &op->o_ndn) : NULL;
 	if (!e)
 		return; /* it was deleted, or its tenant was */
@@ -173,10 +206,12 @@ void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
 {
 	OpExtra extra = passage->extra;
 	struct berval ndn = passage->ndn;
+	bool narrowed = passage->narrowed;
 
 	b2b_passage_judge(op, passage);
 	passage->extra = extra;
 	passage->ndn = ndn;
+	passage->narrowed = narrowed;
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)

@@ -12,6 +12,7 @@ static const struct berval access_rdn = BER_BVC("cn=conditional-access");
 static const struct berval reviews_rdn = BER_BVC("cn=reviews");
 static const struct berval outbox_rdn = BER_BVC("cn=outbox");
 static const struct berval requests_rdn = BER_BVC("cn=requests");
+static const struct berval direct_rdn = BER_BVC("cn=direct");
 
 /* True if ndn is rdn directly below parent. */
 static bool is_child(const struct berval *ndn, const struct berval *rdn,
@@ -63,7 +64,8 @@ enum b2b_place b2b_policy_place(struct b2b_tenant *tenant, const struct berval *
 
 bool b2b_policy_is_private(struct b2b_tenant *tenant, const struct berval *ndn)
 {
-	static const struct berval *const rdns[] = { &outbox_rdn, &requests_rdn, &reviews_rdn };
+	static const struct berval *const rdns[] = { &outbox_rdn, &requests_rdn, &reviews_rdn,
+						     &direct_rdn };
 	struct berval at = *ndn;
 
 	/* the name directly below the tenant entry */
@@ -161,8 +163,13 @@ enum b2b_err b2b_policy_check(struct b2b_tenant *tenant, Entry *e, struct b2b_er
 	struct b2b_source source = b2b_map_source(e);
 	struct b2b_rule *rule = NULL;
 	enum b2b_rule_kind kind;
-	enum b2b_err err = b2b_policy_kind(tenant, e, &kind, error);
+	enum b2b_err err;
 
+	if (b2b_direct_tenant(&e->e_nname))
+		return b2b_error_set(error,
+				     "cn=direct: no entry may stand here: these are the names "
+				     "of those who have none");
+	err = b2b_policy_kind(tenant, e, &kind, error);
 	if (err != B2B_OK || kind == B2B_RULE_NONE)
 		return err;
 	err = b2b_rule_compile(kind, &source, &rule, error);

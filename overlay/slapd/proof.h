@@ -8,6 +8,51 @@
 
 #include "life.h"
 
+/* admit.c: from a proof to a guest that is in, or to the word that it is not */
+struct b2b_admission {
+	struct b2b_tenant *tenant;      /* a reference of the caller's */
+	struct berval ndn;              /* whose entry it is */
+	const struct b2b_bearer *token; /* NULL: the proof is another one */
+	struct b2b_snapshot *snapshot;  /* reference; b2b_admission_clear releases it */
+	struct b2b_guest guest;
+	struct b2b_door door;
+	const struct b2b_rule *app, *partner;
+	bool has_totp;
+	struct berval person;    /* whom the proof is about; BVNULL before the first reading */
+	char *home_name;         /* for a proof by the home directory: its name there, or NULL */
+	bool home_is_subject;    /* that name follows from b2bHomeSubject */
+	struct b2b_str address;  /* for a proof by mailed code: where it goes, or empty */
+	struct b2b_str passcode; /* a code that was right, to be used up by success; or empty */
+	/* For a redemption: */
+	bool by_ticket;       /* that it is yet to redeem is not held against the guest */
+	struct b2b_str terms; /* what it accepts along with its proof, or empty */
+};
+/* Reads guest, policy and circumstances of this moment.  False: it is no guest (any more), or another
+ * person's. */
+bool b2b_admission_read(Operation *op, struct b2b_admission *admission);
+void b2b_admission_clear(struct b2b_admission *admission);
+/* Decides in these circumstances. */
+struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *admission,
+					struct b2b_context *context);
+/* The log line of a guest that stays outside; the client hears nothing of it (49, no text). */
+int b2b_admission_deny(Operation *op, const struct b2b_admission *admission,
+		       const struct b2b_verdict *verdict);
+/* Whether the same person is a guest already, and off: it does not come in again by being invited
+ * under another address.  Where it cannot be found out, nobody comes in. */
+bool b2b_admission_is_off(Operation *op, const struct b2b_admission *admission, enum b2b_idp kind);
+/* The proof was right, and the guest was read after it: judges as below, uses tokens and codes up
+ * that are good once, and says what policies that only report would have done. */
+int b2b_admission_judge(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
+			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
+/* The proof was right, and the guest was read after it: judges, wants a one-time password of ours
+ * where policy does, lets in.  code: what came with the proof, or empty.  Answers an LDAP code; text_r
+ * is empty or what to say. */
+int b2b_admission_admit(Operation *op, struct b2b_admission *admission, struct b2b_proof *proof,
+			struct b2b_str code, char text_r[B2B_ANSWER_SIZE]);
+/* All of it for a token that is right. */
+int b2b_admission_by_token(Operation *op, const struct b2b_bearer *token, const struct berval *ndn,
+			   char text_r[B2B_ANSWER_SIZE]);
+
 /* later.c: what no client waits for.  run gets an operation of its own; what is one block of memory,
  * moved, freed after run, which happens once, or never where too much waits already. */
 typedef void b2b_later_run(Operation *op, struct b2b_tenant *tenant, void *what);

@@ -21,6 +21,7 @@ struct slot {
 	bool proven;
 	unsigned long proving;     /* 1 + o_opid of the bind that was proved at home; 0: none */
 	struct b2b_proof *proof;   /* what that proof told, one block; NULL: none */
+	uint64_t stranger_epoch;   /* guests_epoch when ndn was found to be no guest; 0: never */
 	struct berval service_ndn; /* last application service account bound here */
 	struct b2b_ending ending;  /* of a SASL bind that is not over */
 };
@@ -135,6 +136,7 @@ void b2b_session_bound(Operation *op, const struct berval *ndn)
 		ber_bvreplace(&slot->ndn, ndn);
 	}
 	slot->who = B2B_WHO_UNKNOWN;
+	slot->stranger_epoch = 0;
 	slot->proven = slot->proving && slot->proving == op->o_opid + 1;
 	slot->proving = 0;
 	if (service) {
@@ -163,9 +165,16 @@ static size_t proof_bytes(const struct b2b_proof *proof)
 	size_t bytes = sizeof(*proof) + proof->group_count * sizeof(*proof->groups);
 
 	bytes += proof->person.bv_len + 1 + proof->app_dn.bv_len + 1;
+	bytes += proof->stranger.tenant_id.len + 1 + proof->stranger.subject.len + 1 +
+		 proof->stranger.email.len + 1;
 	for (size_t i = 0; i < proof->group_count; i++)
 		bytes += proof->groups[i].len + 1;
 	return bytes;
+}
+
+static void put_str(char **end, struct b2b_str *str)
+{
+	str->s = put_bytes(end, str->s, str->len);
 }
 
 /* room has proof_bytes(proof). */
@@ -179,6 +188,9 @@ static struct b2b_proof *copy_proof(void *room, const struct b2b_proof *proof)
 	copy->person.bv_val = put_bytes(&end, proof->person.bv_val, proof->person.bv_len);
 	if (!BER_BVISNULL(&proof->app_dn))
 		copy->app_dn.bv_val = put_bytes(&end, proof->app_dn.bv_val, proof->app_dn.bv_len);
+	put_str(&end, &copy->stranger.tenant_id);
+	put_str(&end, &copy->stranger.subject);
+	put_str(&end, &copy->stranger.email);
 	for (size_t i = 0; i < proof->group_count; i++)
 		copy->groups[i] =
 			(struct b2b_str){ put_bytes(&end, proof->groups[i].s, proof->groups[i].len),
@@ -228,6 +240,35 @@ bool b2b_session_proof(Operation *op, const struct berval *person, struct b2b_pr
 				       slot->proof);
 	slot_unlock(slot);
 	return proved;
+}
+
+uint64_t b2b_session_epoch(void)
+{
+	return atomic_load(&guests_epoch);
+}
+
+bool b2b_session_is_stranger(Operation *op, uint64_t epoch)
+{
+	struct slot *slot = slot_lock(op);
+	bool is;
+
+	if (!slot)
+		return false;
+	is = slot->stranger_epoch && slot->stranger_epoch == epoch &&
+	     bvmatch(&slot->ndn, &op->o_ndn);
+	slot_unlock(slot);
+	return is;
+}
+
+void b2b_session_note_stranger(Operation *op, uint64_t epoch)
+{
+	struct slot *slot = slot_lock(op);
+
+	if (!slot)
+		return;
+	if (bvmatch(&slot->ndn, &op->o_ndn))
+		slot->stranger_epoch = epoch;
+	slot_unlock(slot);
 }
 
 void b2b_session_put_ending(Operation *op, const struct b2b_ending *ending)
@@ -308,6 +349,8 @@ static enum b2b_who look_up(Operation *op, struct b2b_tenant *tenant, struct ber
 
 	if (atomic_load(kept) == h)
 		return B2B_WHO_OTHER;
+	if (b2b_direct_tenant(ndn))
+		return B2B_WHO_GUEST;
 	Entry *e;
 	int rc = b2b_entry_read(op, tenant, ndn, &e);
 	bool guest = e && b2b_map_is_guest(e);
@@ -329,6 +372,9 @@ static enum b2b_who find_out(Operation *op)
 {
 	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_ndn);
 
+	/* whichever database such a name falls to */
+	if (b2b_direct_tenant(&op->o_ndn))
+		return B2B_WHO_GUEST;
 	if (!tenant || BER_BVISEMPTY(&op->o_ndn) || be_isroot_dn(tenant->be, &op->o_ndn))
 		return B2B_WHO_OTHER;
 	return look_up(op, tenant, &op->o_ndn);

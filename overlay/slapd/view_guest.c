@@ -24,6 +24,15 @@ static void add_scopes(Operation *op, struct b2b_passage *p, const struct b2b_ru
 	}
 }
 
+/* Whether an application's scope is of interest: who has no entry sees that of the application it came
+ * in by alone. */
+static bool has_scope(const struct b2b_passage *p, const struct b2b_rule *app)
+{
+	if (p->direct && (!p->app_dn || strcmp(app->dn, p->app_dn) != 0))
+		return false;
+	return app->u.app.scope_count > 0;
+}
+
 /* The scopes of the applications that a limited guest may use. */
 static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 			struct b2b_context *context)
@@ -37,10 +46,9 @@ static void find_scopes(Operation *op, struct b2b_passage *p, const struct b2b_s
 		total += app->u.app.scope_count;
 	p->scopes = op->o_tmpcalloc(total + 1, sizeof(*p->scopes), op->o_tmpmemctx);
 	for (size_t i = 0; (app = b2b_snapshot_app_at(snapshot, i)); i++) {
-		if (!app->u.app.scope_count)
+		if (!has_scope(p, app))
 			continue;
-		verdict =
-			b2b_passage_decide(op, p->tenant, snapshot, &p->guest, app, context);
+		verdict = b2b_passage_decide(op, p->tenant, snapshot, &p->guest, app, context);
 		if (verdict.effect == B2B_ALLOW &&
 		    b2b_decide_reach(snapshot, &p->guest, app, verdict.label_cap, &bound))
 			add_scopes(op, p, app, lower(bound, p->bound));
@@ -54,8 +62,8 @@ static void find_labels(Operation *op, struct b2b_passage *p, const struct b2b_s
 
 	if (!tenant || !tenant->label_count)
 		return;
-	labels->names = op->o_tmpcalloc(tenant->label_count, sizeof(*labels->names),
-					op->o_tmpmemctx);
+	labels->names =
+		op->o_tmpcalloc(tenant->label_count, sizeof(*labels->names), op->o_tmpmemctx);
 	labels->count = tenant->label_count;
 	labels->unlabelled = b2b_snapshot_label_rank(snapshot, (struct b2b_str){ NULL, 0 });
 	for (size_t i = 0; i < tenant->label_count; i++)
@@ -75,7 +83,7 @@ static void find_labels(Operation *op, struct b2b_passage *p, const struct b2b_s
 void b2b_view_prepare(Operation *op, struct b2b_passage *p, const struct b2b_snapshot *snapshot,
 		      const struct b2b_rule *app, struct b2b_context *context)
 {
-	p->access = b2b_decide_access_level(snapshot, &p->guest);
+	p->access = p->direct ? B2B_SEES_LIMITED : b2b_decide_access_level(snapshot, &p->guest);
 	if (!b2b_decide_reach(snapshot, &p->guest, app, p->verdict.label_cap, &p->bound))
 		p->access = B2B_SEES_RESTRICTED;
 	find_labels(op, p, snapshot);
@@ -229,14 +237,14 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 		    struct berval *val, slap_access_t access)
 {
 	/* policy that was published meanwhile holds at once */
-	if (p->published && desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
+	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
 	    atomic_load(&p->tenant->published) != p->published)
 		b2b_passage_renew(op, p);
 	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
 		return false;
-	if (dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
+	if (!p->direct && dnIsSuffix(&e->e_nname, &p->tenant->nbase) &&
 	    b2b_review_is_own(&p->ndn, e, desc, access))
 		return true;
 	if (ACL_LEVEL(access) > ACL_READ)

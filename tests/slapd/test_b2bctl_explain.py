@@ -174,7 +174,12 @@ def test_explain__assignment(ctl):
     ctl.server.load(f"dn: {group}\nobjectClass: groupOfNames\ncn: team\n"
                     f"member: {guest_dn('alice').upper()}\n\n")
     said = explain(ctl, "--app", "wiki")
-    assert said["assignment"][0].startswith("passed: by the group")
+    assert said["assignment"] == [f"passed: by the group {group} ({wiki})"]
+    ctl.server.load(f"dn: cn=all,{builders.GUESTS}\nobjectClass: groupOfNames\ncn: all\n"
+                    f"member: {group}\n\n")
+    ctl.root.modify_s(wiki, [replace("b2bAppAssignee", f"cn=all,{builders.GUESTS}")])
+    said = explain(ctl, "--app", "wiki")
+    assert said["assignment"] == [f"passed: by the group cn=all,{builders.GUESTS} ({wiki})"]
     assert said["verdict"][0].startswith("allow")
 
 

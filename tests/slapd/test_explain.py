@@ -185,8 +185,8 @@ def test_explain__an_invalid_policy(ctl):
 
 
 def test_explain__administrators_alone(ctl):
-    """Whom slapd lets write the tenant entry; not a guest or a program, whatever slapd says; for the
-    others there is no difference between guests, members and nobody."""
+    """Whom slapd lets write the tenant entry; not a guest or a program, whatever slapd says; for
+    the others there is no difference between guests, members and nobody."""
     mia = ctl.server.conn(member_dn("mia"), "mia-pw")
     assert explain(mia)["verdict"] == "allow"
     others = {"max": ctl.server.conn(member_dn("max"), "max-pw"), "anonymous": ctl.server.open(),
@@ -258,14 +258,25 @@ def projects(ctl):
         + entry("odd", "b2bLabel: Unheard Of\n"))
     ctl.root.modify_s(WIKI, [replace("b2bAppScope", PROJECTS)])
     ctl.root.modify_s(ALICE, [replace("b2bClearance", "General")])
-    ctl.root.modify_s(BASE, [replace("b2bLabelOrder", "{0}Public", "{1}General", "{2}Secret")])
+    ctl.root.modify_s(BASE, [replace("b2bLabelOrder", "{0}Public", "{1}General", "{2}Secret"),
+                             replace("b2bAttributeLabel", "mail=Secret", "ou=Public")])
     yield ctl
     for dn in sorted(life.everything(ctl.root, PROJECTS), key=len, reverse=True):
         ctl.root.delete_s(dn)
-    ctl.root.modify_s(BASE, [replace("b2bLabelOrder"), replace("b2bGuestAccess")])
+    ctl.root.modify_s(BASE, [replace("b2bAttributeLabel"), replace("b2bLabelOrder"),
+                             replace("b2bGuestAccess")])
 
 
-@pytest.mark.parametrize("level", ["restricted", "limited", "member"])
+ATLAS = f"cn=atlas,{PROJECTS}"
+MADE_UP = {"hassubordinates", "entrydn", "subschemasubentry"}  # stand in no entry
+OUTSIDE = "neither its own nor in the scope of an application that it may use"
+WAYS = {"restricted": {OUTSIDE},
+        "limited": {OUTSIDE, "scope", "naming attributes", "its label is above the bound",
+                    "slapd's access control hides it"},
+        "member": {"member", "its label is above the bound", "slapd's access control hides it"}}
+
+
+@pytest.mark.parametrize("level", WAYS)
 def test_explain__sees_what_the_guest_sees(projects, level):
     """Set-up: a tree with labels, scopes and access control. Steps: a guest searches it; each entry
     of the tree is explained, and what does not exist. Expected: the same entries, and of each the
@@ -280,15 +291,32 @@ def test_explain__sees_what_the_guest_sees(projects, level):
         said = explain(ctl.root, claims=claims, entry=dn)["entry"]
         assert said["dn"] == dn.lower().replace("b2btenantid", "b2bTenantId"), said
         ways.add(said["by"])
-        if said["visible"] and said["by"] != "naming attributes":
-            hidden = {name.lower() for name in said["hidden"]}
+        hidden = {name.lower() for name in said.get("hidden", ())}
+        if said["by"] == "naming attributes":
+            kept = {a.lower() for a in attributes} - MADE_UP
+            assert dn.lower() not in found
+            assert kept - hidden == {*seen(alice, dn, 0)[dn.lower()]}
+        elif said["visible"]:
             assert {a.lower() for a in attributes} - hidden == {*found[dn.lower()]}, dn
         else:
             assert dn.lower() not in found, (dn, said)
-    assert "own entry" in ways and len(ways) >= (2 if level == "restricted" else 3)
+    assert ways == {"own entry", *WAYS[level]}
     said = explain(ctl.root, claims=claims, entry=f"cn=general,{PROJECTS}")["entry"]
     assert said["label"] == "General" and said["bound"] == "General"
     assert said["visible"] == (level != "restricted")
+
+
+def test_explain__what_a_sign_in_opens(projects):
+    """A scope that wants several factors is seen by whose claims have them, as by a sign-in with
+    them; the verdict at this door is the same."""
+    ctl = projects
+    ctl.server.load(policy("p", "b2bCaGrant: mfa\nb2bCaIncludeApp: wiki"))
+    ctl.root.modify_s(HOME, [replace("b2bTrustMfa", "TRUE")])
+    for proofs in ({}, {"amr": ["mfa"]}):
+        found = seen(sign_in(ctl, **proofs), builders.SUFFIX)
+        said = explain(ctl.root, claims=SIGNER.claims("alice-at-home", **proofs), entry=ATLAS)
+        assert said["verdict"] == "allow"
+        assert said["entry"]["visible"] == bool(proofs) == (ATLAS in found), proofs
 
 
 def test_explain__entries_that_are_not_seen(projects):
@@ -302,7 +330,7 @@ def test_explain__entries_that_are_not_seen(projects):
         said = explain(ctl.root, **ask, entry=dn)["entry"]
         assert (said["visible"], said["by"]) == (False, why), dn
     ctl.root.modify_s(ALICE, [replace("b2bAccountEnabled", "FALSE")])
-    said = explain(ctl.root, **ask, entry=f"cn=atlas,{PROJECTS}")["entry"]
+    said = explain(ctl.root, **ask, entry=ATLAS)["entry"]
     assert (said["visible"], said["by"]) == (False, "the verdict denies")
 
 
@@ -327,6 +355,27 @@ def test_explain__the_answer_is_json(ctl):
         "uid: q\n", 'uid: q",\u00fc\n'))
     said = life.request(ctl.root, EXPLAIN, {"guest": f'uid=q\\22\\,\\C3\\BC,{GUESTS}'})
     assert said["verdict"] == "allow" and "\u00fc" in json.dumps(said, ensure_ascii=False)
+
+
+SHADOW = (f"syncrepl rid=1 provider=ldap://127.0.0.1:9 bindmethod=simple type=refreshOnly "
+          f"searchbase={builders.SUFFIX} retry=\"60 +\"\nupdateref ldap://provider.example/\n")
+
+
+def test_explain__by_servers_that_do_not_write(make_server):
+    """A read-only database, one that wants more for updates, and a consumer answer as well; what
+    configuration says of every operation holds."""
+    server = make_server(builders.tenant_server, start=False)
+    server.load(partner_ldif("home") + guest_ldif("alice"))
+    conf = server.conf_file.read_text()
+    for lines in ("readonly on\n", "security update_ssf=128\n", SHADOW):
+        server.conf_file.write_text(conf.replace("dbnosync\n", f"dbnosync\n{lines}"))
+        server.start()
+        assert explain(server.root())["verdict"] == "allow", lines
+        assert code(life.request, server.root(), life.INVITE, {"mail": "a@home.example"}) != 0
+        server.stop()
+    server.conf_file.write_text(conf.replace("dbnosync\n", "dbnosync\nrestrict search\n"))
+    server.start()
+    assert refused(server.root())[0] == 53
 
 
 def test_explain__announced(served):

@@ -347,6 +347,38 @@ START_TEST(test_token_read_claims__id)
 }
 END_TEST
 
+/* What home permits: without the claim all, and of a claim what can be read. */
+START_TEST(test_token_read_claims__out)
+{
+	static const struct {
+		const char *changes;
+		unsigned out;
+	} cases[] = {
+		{ "{}", B2B_OUT_ALL },
+		{ "{\"b2b_out\":[\"collaboration\",\"direct\"]}", B2B_OUT_ALL },
+		{ "{\"b2b_out\":[\"collaboration\"]}", B2B_OUT_COLLAB },
+		{ "{\"b2b_out\":[\"direct\"]}", B2B_OUT_DIRECT },
+		{ "{\"b2b_out\":\"direct\"}", B2B_OUT_DIRECT },
+		{ "{\"b2b_out\":[7,\"direct\",\"else\"]}", B2B_OUT_DIRECT },
+		{ "{\"b2b_out\":[]}", 0 },
+		{ "{\"b2b_out\":\"\"}", 0 },
+		{ "{\"b2b_out\":true}", 0 },
+		{ "{\"b2b_out\":{\"direct\":true}}", 0 },
+		{ "{\"b2b_out\":[[\"direct\"]]}", 0 },
+		{ "{\"b2b_out\":[\"Direct\",\"direct \"]}", 0 },
+	};
+	struct b2b_snapshot *snapshot = token_policy("");
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct b2b_identity *identity = read_good(snapshot, cases[i].changes);
+
+		ck_assert_msg(identity->out == cases[i].out, "%s", cases[i].changes);
+		b2b_identity_free(&identity);
+	}
+	b2b_snapshot_unref(&snapshot);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("token_says");
@@ -363,6 +395,7 @@ int main(void)
 	tcase_add_test(tcase, test_token_read_claims__mfa_and_devices);
 	tcase_add_test(tcase, test_token_read_claims__mfa_where_the_entry_says_nothing);
 	tcase_add_test(tcase, test_token_read_claims__id);
+	tcase_add_test(tcase, test_token_read_claims__out);
 	suite_add_tcase(suite, tcase);
 	return test_run(suite);
 }
