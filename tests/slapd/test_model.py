@@ -190,8 +190,10 @@ def change(server, before, after):
         root.modify_s(dn, [(ldap.MOD_REPLACE, a, None) for a in halves])
         old[dn] |= dict.fromkeys(halves, [])
     for dn, attributes in sorted(new.items(), key=lambda item: not item[0].endswith(b.GUESTS)):
+        # the task has disabled whose time was over
         mods = [(ldap.MOD_REPLACE, a, [v.encode() for v in vs] or None)
-                for a, vs in attributes.items() if sorted(vs) != sorted(old[dn][a])]
+                for a, vs in attributes.items()
+                if sorted(vs) != sorted(old[dn][a]) or a == "b2bAccountEnabled"]
         if mods:
             root.modify_s(dn, mods)
 
