@@ -29,85 +29,6 @@ static void push_callback(Operation *op, slap_response *response, void *ctx)
 	op->o_callback = cb;
 }
 
-/* Makes the answers about hidden and missing entries alike. */
-static int hide_existence(Operation *op, SlapReply *rs)
-{
-	bool adds_in_vain = op->o_callback->sc_private != NULL;
-
-	if (rs->sr_type != REP_RESULT)
-		return SLAP_CB_CONTINUE;
-	if (op->o_tag == LDAP_REQ_SEARCH)
-		b2b_narrow_learn(op);
-	/* slapd looks for the name before it asks whether the account may add at all */
-	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
-		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
-		rs->sr_text = "no write access to parent";
-	}
-	/* where an alias leads to a hidden entry, the search is told that there is none */
-	if (rs->sr_err == LDAP_ALIAS_PROBLEM) {
-		rs->sr_err = LDAP_NO_SUCH_OBJECT;
-		rs->sr_text = NULL;
-	}
-	/* of a hidden entry it comes without a matched DN, of a missing one with */
-	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
-		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
-			ch_free((char *)rs->sr_matched);
-			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
-		}
-		rs->sr_matched = NULL;
-	}
-	return SLAP_CB_CONTINUE;
-}
-
-/* adds_in_vain: what is added has the name of a hidden entry, in a place where it may not be. */
-static void push_hide_existence(Operation *op, bool adds_in_vain)
-{
-	push_callback(op, hide_existence, adds_in_vain ? op : NULL);
-}
-
-/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
- * an extensible match of any attribute, which is false where it may look at none. */
-static bool asks_no_attribute(const Filter *f)
-{
-	switch (f->f_choice & SLAPD_FILTER_MASK) {
-	case LDAP_FILTER_AND:
-	case LDAP_FILTER_OR:
-		for (const Filter *part = f->f_list; part; part = part->f_next) {
-			if (asks_no_attribute(part))
-				return true;
-		}
-		return false;
-	case LDAP_FILTER_NOT:
-		return asks_no_attribute(f->f_not);
-	case LDAP_FILTER_EXT:
-		return !f->f_mra->ma_desc;
-	case SLAPD_FILTER_COMPUTED:
-		return f->f_result != SLAPD_COMPARE_UNDEFINED;
-	default:
-		return false;
-	}
-}
-
-/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
- * such a one is asked together with (objectClass=*), which never is. */
-static void close_filter(Operation *op)
-{
-	Filter *all, *class;
-
-	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
-		return;
-	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
-	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
-	class->f_choice = LDAP_FILTER_PRESENT;
-	class->f_desc = slap_schema.si_ad_objectClass;
-	class->f_next = op->ors_filter;
-	all->f_choice = LDAP_FILTER_AND;
-	all->f_and = class;
-	op->ors_filter = all; /* freed with the operation, part by part */
-	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
-	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
-}
-
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
 static const char *const guest_controls[] = {
@@ -259,10 +180,10 @@ static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *
 		return refuse(op, rs, LDAP_UNAVAILABLE_CRITICAL_EXTENSION,
 			      "b2b: applications may not sort by this attribute");
 	b2b_filter_narrow(op, passage);
-	close_filter(op);
+	b2b_filter_close(op);
 	if (b2b_filter_compares_hidden(op, passage))
 		push_callback(op, say_no_attribute, NULL);
-	push_hide_existence(op, hidden && add && !may);
+	b2b_alike_answers(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -339,8 +260,8 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
-		close_filter(op);
-		push_hide_existence(op, false);
+		b2b_filter_close(op);
+		b2b_alike_answers(op, false);
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
