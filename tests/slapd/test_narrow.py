@@ -21,11 +21,14 @@ CHILDREN = 3  # what stands below the base, without it
 FILTERS = (
     "(objectClass=*)", "(objectClass=inetOrgPerson)", "(uid=*)", "(!(uid=alice))", "(cn=n1*)",
     "(|(cn=n3)(objectClass=groupOfNames))", "(|(cn=n3)(uid=alice))", "(cn=n4)", "(description=*a*)",
-    "(&(objectClass=inetOrgPerson)(!(cn=n7)))", "(&(objectClass=*)(cn=n8))", "(cn>=n2)", "(uid~=alice)",
-    "(objectClass=referral)", "(unheardOf=of)", "(!(unheardOf=of))", "(hasSubordinates=TRUE)", "(&)",
+    "(&(objectClass=inetOrgPerson)(!(cn=n7)))", "(&(objectClass=*)(cn=n8))", "(cn>=n2)",
+    "(uid~=alice)",
+    "(objectClass=referral)", "(unheardOf=of)", "(!(unheardOf=of))", "(hasSubordinates=TRUE)",
+    "(&)",
     "(|)", "(:caseIgnoreMatch:=n5)", "(ou:dn:=guests)", f"(entryDN={guest_dn('alice')})",
     f"(entryDN:dnSubtreeMatch:={GUESTS})", "(entry=*)", f"(memberOf=cn=dynamic,{SUFFIX})",
-    f"(member={guest_dn('alice')})", "(b2bLabel=General)", "(b2bReviewGuest=*)", "(info=*)", "(!(info=*))",
+    f"(member={guest_dn('alice')})", "(b2bLabel=General)", "(b2bReviewGuest=*)",
+    "(info=*)", "(!(info=*))",
     "(description=none)",
 )
 
@@ -37,11 +40,12 @@ def world(home, make_server, tmp_path_factory, request):
     server = make_server(
         b.tenant_server, start=False, modules=("dynlist", "memberof", "sssvlv", "syncprov", "rwm"),
         tenant=LABELS, global_conf="sizelimit 60\n",
-        frontend="include /etc/ldap/schema/dyngroup.schema\noverlay sssvlv\n", database="index uid,cn eq\noverlay syncprov\noverlay memberof\n"
+        frontend="include /etc/ldap/schema/dyngroup.schema\noverlay sssvlv\n",
+        database="index uid,cn eq\noverlay syncprov\noverlay memberof\n"
         "overlay dynlist\ndynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames\n")
     # rwm is asked before the gate, and clears up when it hears of a result
-    conf = server.conf_file.read_text().replace("overlay b2bgate\n", "overlay b2bgate\noverlay rwm\n"
-                                                     "rwm-map attribute info description\n")
+    conf = server.conf_file.read_text().replace(
+        "overlay b2bgate\n", "overlay b2bgate\noverlay rwm\nrwm-map attribute info description\n")
     at = conf.index(f"database mdb\nsuffix {SUFFIX}\n")
     below = b.database_conf(NESTED, directory=tmp_path_factory.mktemp("nested"),
                             lines=request.param)
@@ -114,7 +118,8 @@ class Maker:
     def scope(self):
         return self.random.choice([
             *self.random.sample(self.names, 10),
-            *self.random.choices([n for n in self.names if n.startswith("ou=")], k=6), f"cn=missing,{self.top}", GUESTS, PEOPLE,
+            *self.random.choices([n for n in self.names if n.startswith("ou=")], k=6),
+            f"cn=missing,{self.top}", GUESTS, PEOPLE,
             f"cn=missing,cn=missing,{SUFFIX}", guest_dn("alice"), NESTED, REVIEWS, self.top])
 
     def apps(self):
@@ -139,7 +144,8 @@ class Maker:
 
     def question(self):
         """Arguments of ask()."""
-        base = self.random.choice([*[SUFFIX] * 14, *[self.top] * 6, GUESTS, GUESTS, BASE, REVIEWS, "",
+        base = self.random.choice([*[SUFFIX] * 14, *[self.top] * 6, GUESTS, GUESTS, BASE, REVIEWS,
+                                   "",
                                    "dc=example", f"cn=missing,{self.top}", guest_dn("alice"),
                                    NESTED, *self.random.sample(self.names, 6)])
         controls = self.random.choice([[], [], [], [control(MANAGE_DSA_IT)],
@@ -273,8 +279,8 @@ def test_a_filter_that_promised_too_much_is_not_believed_again(crowd):
 
 
 def test_a_part_of_a_search_reads_no_names(crowd):
-    """Set-up: pia, labelled General, is in the scope of the wiki, whose cap is Public; alice may see
-    up to General.  Steps: alice reads pia by name, then searches one level above her.  Result: her
+    """Set-up: pia, labelled General, is in the scope of the wiki, whose cap is Public; alice may
+    see up to General.  Steps: alice reads pia by name, then searches one level above her.  Result: her
     name by the first; nothing by the second, though it looks at pia's entry by name."""
     alice = crowd.conn(guest_dn("alice"), "alice-pw")
     pia = f"uid=pia,{PEOPLE}"
