@@ -263,6 +263,7 @@ def seen_at(world, alice, name, dn):
         return "scopes"
     private = {each for each in every if re.search("cn=(outbox|requests|reviews),cn=b2b", each)}
     labelled = {f"cn={label},{PROJECTS}" for label in ("general", "secret", "odd")}
+    labelled.add(f"uid=vip,{PEOPLE}")
     referrals = {each for each in every if "elsewhere" in each or "hidden-referral" in each}
     subentries = {each for each in every if "subentry" in each}
     missing = every - found - private - labelled - referrals - subentries
