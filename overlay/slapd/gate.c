@@ -51,6 +51,16 @@ static ConfigOCs gate_classes[] = {
 
 /* --- operations --- */
 
+static void push_callback(Operation *op, slap_response *response, void *ctx)
+{
+	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+
+	cb->sc_response = response;
+	cb->sc_private = ctx;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
+}
+
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
 static const char *const guest_controls[] = {
@@ -173,9 +183,17 @@ static bool renames_below_hidden(Operation *op, struct b2b_tenant *tenant)
 	return b2b_access_is_hidden_guest(op, tenant, &parent);
 }
 
+/* What the account sees no value of, an entry does not have. */
+static int say_no_attribute(Operation *op, SlapReply *rs)
+{
+	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_COMPARE_FALSE)
+		rs->sr_err = LDAP_NO_SUCH_ATTRIBUTE;
+	return SLAP_CB_CONTINUE;
+}
+
 /* An operation of a service account.  Writes to a guest that it does not find are answered as slapd
  * answers those to a missing entry. */
-static int gate_service(Operation *op, SlapReply *rs)
+static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *passage)
 {
 	bool write = op->o_tag == LDAP_REQ_MODIFY || op->o_tag == LDAP_REQ_DELETE ||
 		     op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
@@ -191,7 +209,13 @@ static int gate_service(Operation *op, SlapReply *rs)
 	if (!later && ((hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN)) ||
 		       renames_below_hidden(op, tenant)))
 		return refuse_missing(op, rs, tenant);
+	if (b2b_filter_sorts_hidden(op))
+		return refuse(op, rs, LDAP_UNAVAILABLE_CRITICAL_EXTENSION,
+			      "b2b: applications may not sort by this attribute");
+	b2b_filter_narrow(op, passage);
 	b2b_alike_filter(op);
+	if (b2b_filter_compares_hidden(op, passage))
+		push_callback(op, say_no_attribute, NULL);
 	b2b_alike_answers(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
 }
@@ -215,33 +239,6 @@ static bool is_guest_in_disguise(Operation *op)
 	b2b_session_find(op, &session);
 	op->o_ndn = ndn;
 	return session.who == B2B_WHO_GUEST;
-}
-
-/* --- what groups lead to --- */
-
-static int forget_groups(Operation *op, SlapReply *rs)
-{
-	b2b_groups_changed_anywhere();
-	return SLAP_CB_CONTINUE;
-}
-
-/* The steps of a transaction say that they succeeded before anybody can read what they wrote; and
- * cn=config says whether a database has dynamic groups. */
-static void follow_groups(Operation *op)
-{
-	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END),
-				   config = BER_BVC("cn=config");
-	slap_callback *cb;
-
-	if (op->o_tag == LDAP_REQ_EXTENDED
-		    ? !bvmatch(&op->ore_reqoid, &commit)
-		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
-			      !dnIsSuffix(&op->o_req_ndn, &config))
-		return;
-	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
-	cb->sc_response = forget_groups;
-	cb->sc_next = op->o_callback;
-	op->o_callback = cb;
 }
 
 /* hasSubordinates tells of hidden entries too, so its compare has one answer, whatever the name.
@@ -278,7 +275,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	if (is_guest_in_disguise(op))
 		return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS,
 			      "b2b: guests may not use proxied authorization");
-	follow_groups(op);
+	b2b_groups_follow(op);
 	struct b2b_passage *passage = b2b_passage_enter(op);
 	if (passage->who == B2B_WHO_GUEST) {
 		if (passage->verdict.effect != B2B_ALLOW && !is_redemption(op))
@@ -303,7 +300,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 	} else if (passage->service) {
 		if (compares_subordinates(op))
 			return refuse(op, rs, LDAP_INSUFFICIENT_ACCESS, NULL);
-		return gate_service(op, rs);
+		return gate_service(op, rs, passage);
 	}
 	return SLAP_CB_CONTINUE;
 }

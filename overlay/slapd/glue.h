@@ -49,6 +49,7 @@ struct b2b_tenant {
 	/* of key_file; NULL: none is configured, or it cannot be used */
 	struct b2b_seal *seal;
 	struct b2b_mint *mint;     /* of tickets and mailed codes */
+	struct b2b_signer *signer; /* of tokens for our members; it changes with the pool paused */
 	struct b2b_limits *limits; /* how often strangers may ask */
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
@@ -236,6 +237,9 @@ void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char
 /* The same of a member of ours who would be a guest of partner_id. */
 void b2b_map_log_out(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
 		     struct b2b_str app_id, const struct b2b_verdict *verdict);
+/* The line of a token that was given to a member; jti is all of it that is told. */
+void b2b_map_log_token(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
+		       struct b2b_str app_id, const char *jti);
 const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
 /* What the client hears of a denial once the proof was right: the code, and "b2b: <reason>". */
 int b2b_map_code(enum b2b_reason reason);
@@ -331,11 +335,18 @@ struct b2b_view_labels {
 };
 
 /* passage.c: what is known of the operation under way */
+struct b2b_passage_seen { /* the guest that a service account's search looked at last */
+	const struct b2b_tenant *tenant;
+	ID id; /* 0: none */
+	uint64_t published;
+	bool sees;
+};
 struct b2b_passage {
 	OpExtra extra;
 	struct berval ndn; /* whom this is about */
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
+	struct b2b_passage_seen seen;
 	/* for guests; all that is pointed to lives in op's memory: */
 	struct b2b_tenant *tenant;
 	struct b2b_guest guest;
@@ -413,6 +424,11 @@ void b2b_narrow_learn(Operation *op);
 /* view_service.c: false: the service account whose operation this is sees nothing of it */
 bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		      struct berval *val, slap_access_t access, AccessControlState *state);
+/* Whether a service account finds a guest. */
+bool b2b_view_finds_entry(Operation *op, const struct b2b_passage *p, Entry *e);
+/* The same of any name; true of what is no guest, false of what cannot be read. */
+bool b2b_view_finds(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant,
+		    struct berval *ndn);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */
 bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
 /* Gives a guest that op's service account does not find, and what would stand below it, a name where
@@ -420,9 +436,31 @@ bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn);
 
+/* view_values.c: values that name a guest whom a service account does not find */
+/* Whether an attribute has values that name somebody: all of DN syntax, and memberUid. */
+bool b2b_values_concern(const AttributeDescription *desc);
+/* Whether a normalised value of such an attribute of an entry of that name's tenant is hidden. */
+bool b2b_values_hide(Operation *op, const struct b2b_passage *p, const struct berval *entry_ndn,
+		     const Syntax *syntax, const struct berval *value);
+/* Whether an entry has values of the attribute (subtypes too), and all are hidden. */
+bool b2b_values_are_hidden(Operation *op, const struct b2b_passage *p, Entry *e,
+			   AttributeDescription *desc);
+/* The part of b2b_view_service. */
+bool b2b_values_view(Operation *op, const struct b2b_passage *p, Entry *e,
+		     AttributeDescription *desc, struct berval *val, slap_access_t access,
+		     AccessControlState *state);
+
+/* view_filter.c: what a service account asks, as if the hidden values were not there */
+/* Changes the filters of op, or what it compares with, in place. */
+void b2b_filter_narrow(Operation *op, const struct b2b_passage *p);
+/* Whether op compares with an attribute of which the account sees no value. */
+bool b2b_filter_compares_hidden(Operation *op, const struct b2b_passage *p);
+/* Whether op must be sorted by values that may be hidden; where it need not, it is not any more. */
+bool b2b_filter_sorts_hidden(Operation *op);
+
 /* groups.c: lists of names and groups.  What a list leads to is kept per tenant until a write may have
  * changed it: the write hooks call b2b_groups_wrote once a write of any kind, syncrepl's too, has
- * succeeded; the gate b2b_groups_changed_anywhere after a transaction (whose steps succeed before they
+ * succeeded; the gate sees to it (b2b_groups_follow) after a transaction (whose steps succeed before they
  * can be read) and after a change of cn=config; b2b_tenant_publish b2b_groups_changed.  The mutex in
  * struct b2b_groups guards what is kept; nothing is read from the database under it. */
 struct b2b_groups *b2b_groups_new(void);
@@ -441,7 +479,8 @@ int b2b_groups_holds(Operation *op, struct b2b_tenant *tenant, const struct berv
 		     const struct berval *ndn);
 void b2b_groups_wrote(Operation *op, struct b2b_tenant *tenant);
 void b2b_groups_changed(struct b2b_tenant *tenant);
-void b2b_groups_changed_anywhere(void);
+/* The part of the gate: for operations after which nothing that is kept is believed. */
+void b2b_groups_follow(Operation *op);
 /* The name in a normalised value of a name, or of a name with optional bits; borrowed, and not
  * terminated. */
 struct berval b2b_groups_name(const struct berval *value);

@@ -376,10 +376,30 @@ void b2b_groups_changed(struct b2b_tenant *tenant)
 	atomic_fetch_add(&tenant->groups->group_writes, 1);
 }
 
-void b2b_groups_changed_anywhere(void)
+static int forget_groups(Operation *op, SlapReply *rs)
 {
 	for (struct b2b_tenant *t = b2b_tenants; t; t = t->next)
 		b2b_groups_changed(t);
+	return SLAP_CB_CONTINUE;
+}
+
+/* The steps of a transaction say that they succeeded before anybody can read what they wrote; and
+ * cn=config says whether a database has dynamic groups. */
+void b2b_groups_follow(Operation *op)
+{
+	static const struct berval commit = BER_BVC(LDAP_EXOP_TXN_END),
+				   config = BER_BVC("cn=config");
+	slap_callback *cb;
+
+	if (op->o_tag == LDAP_REQ_EXTENDED
+		    ? !bvmatch(&op->ore_reqoid, &commit)
+		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
+			      !dnIsSuffix(&op->o_req_ndn, &config))
+		return;
+	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+	cb->sc_response = forget_groups;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
 }
 
 struct b2b_groups *b2b_groups_new(void)

@@ -82,7 +82,7 @@ def test_samples__access_control_is_that_of_config(samples):
                             "base", "olcAccess"], text=True, capture_output=True,
                            env=client_env(), timeout=60)
     rules = re.findall(r"^olcAccess: (.*)$", found.stdout, re.M)
-    assert len(rules) == 9
+    assert len(rules) == 10
     assert rules == re.findall(r"^olcAccess: (.*)$", sample("config.ldif"), re.M)[2:]
     sofia = ["-D", f"uid=sofia,ou=people,{SUFFIX}", "-w", "sofia-secret"]
     answer = samples.tool("ldapsearch", *sofia, "-b", SUFFIX, "(b2bHomeTenant=*)", "dn")

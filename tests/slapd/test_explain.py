@@ -269,7 +269,7 @@ def projects(ctl):
 
 ATLAS = f"cn=atlas,{PROJECTS}"
 MADE_UP = {"hassubordinates", "entrydn", "subschemasubentry"}  # stand in no entry
-OUTSIDE = "neither its own nor in the scope of an application that it may use"
+OUTSIDE = "neither its own nor in a scope that it may see"
 WAYS = {"restricted": {OUTSIDE},
         "limited": {OUTSIDE, "scope", "naming attributes", "its label is above the bound",
                     "slapd's access control hides it"},

@@ -1,0 +1,290 @@
+/*
+ * view_filter.c - what a service account asks, as if the values that name hidden guests were not there.
+ * In: its filters (search, assertion control), comparisons and sort keys.
+ * Out: the same in the operation, with nothing in them that such a value could make true or false.
+ *
+ * Access control hides a value from an answer, but what a filter says of an entry it can only leave
+ * undefined, which a negation tells from false.
+ */
+#include "glue.h"
+
+/* An assertion whose rule knows nothing of hidden values.  slapd frees it as one block. */
+struct asked {
+	MatchingRuleAssertion mra; /* first */
+	MatchingRule rule;         /* a copy of base with its own match function */
+	MatchingRule *base;
+	SubstringsAssertion *sub; /* of a substring filter, or NULL */
+	bool present;             /* any value that is not hidden will do */
+	const Syntax *uids;       /* of memberUid, whose values may be among them; or NULL */
+	Operation *op;
+	const struct b2b_passage *p;
+};
+
+static int match(int *match_r, slap_mask_t flags, Syntax *syntax, MatchingRule *rule,
+		 struct berval *value, void *assertion)
+{
+	struct asked *asked = (void *)((char *)rule - offsetof(struct asked, rule));
+	bool names = syntax == slap_schema.si_syn_distinguishedName ||
+		     !strcmp(syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX);
+
+	if ((names || syntax == asked->uids) &&
+	    b2b_values_hide(asked->op, asked->p, &asked->op->o_req_ndn, syntax, value)) {
+		*match_r = 1;
+		return LDAP_SUCCESS;
+	}
+	if (asked->present) {
+		*match_r = 0;
+		return LDAP_SUCCESS;
+	}
+	if (asked->sub)
+		return asked->base->smr_match(match_r, SLAP_MR_SUBSTR, syntax, asked->base, value,
+					      asked->sub);
+	return asked->base->smr_match(match_r, flags, syntax, asked->base, value, assertion);
+}
+
+static struct asked *new_asked(Operation *op, const struct b2b_passage *p, MatchingRule *base,
+			       AttributeDescription *desc)
+{
+	struct asked *asked = op->o_tmpcalloc(1, sizeof(*asked), op->o_tmpmemctx);
+	AttributeType *uids = at_find("memberUid");
+
+	asked->op = op;
+	asked->p = p;
+	asked->base = base;
+	asked->rule = *base;
+	asked->rule.smr_match = match;
+	asked->mra.ma_desc = desc;
+	asked->mra.ma_rule = &asked->rule;
+	if (!desc || b2b_values_concern(desc))
+		asked->uids = uids ? uids->sat_syntax : NULL;
+	return asked;
+}
+
+static void put_asked(Filter *f, struct asked *asked)
+{
+	f->f_choice = LDAP_FILTER_EXT;
+	f->f_mra = &asked->mra;
+}
+
+static void leave_undefined(Filter *f)
+{
+	f->f_choice = SLAPD_FILTER_COMPUTED;
+	f->f_result = SLAPD_COMPARE_UNDEFINED;
+}
+
+/* slapo-syncprov keeps a filter longer than the operation lives; and of a type with subtypes slapd's
+ * rules hold for each of these, which is not asked where a rule is named. */
+static bool can_ask(Operation *op, const AttributeDescription *desc)
+{
+	return op->o_sync <= SLAP_CONTROL_IGNORED && (!desc || !desc->ad_type->sat_subtypes);
+}
+
+static void narrow_present(Operation *op, const struct b2b_passage *p, Filter *f)
+{
+	AttributeDescription *desc = f->f_desc;
+	MatchingRule *base = desc->ad_type->sat_equality;
+
+	if (!b2b_values_concern(desc) || !can_ask(op, desc) || !base)
+		return; /* undefined where all values are hidden */
+	struct asked *asked = new_asked(op, p, base, desc);
+	ber_str2bv("", 0, 1, &asked->mra.ma_value);
+	asked->present = true;
+	put_asked(f, asked);
+}
+
+static void narrow_substrings(Operation *op, const struct b2b_passage *p, Filter *f)
+{
+	AttributeDescription *desc = f->f_sub_desc;
+	MatchingRule *base = desc->ad_type->sat_substr;
+
+	if (!b2b_values_concern(desc))
+		return;
+	if (!can_ask(op, desc) || !base) {
+		leave_undefined(f);
+		return;
+	}
+	struct asked *asked = new_asked(op, p, base, desc);
+	if (desc->ad_type->sat_equality) { /* values are compared as they are kept for it */
+		asked->rule.smr_normalize = desc->ad_type->sat_equality->smr_normalize;
+		asked->rule.smr_syntax = desc->ad_type->sat_equality->smr_syntax;
+	}
+	ber_str2bv("", 0, 1, &asked->mra.ma_value);
+	asked->sub = f->f_sub;
+	put_asked(f, asked);
+}
+
+/* A value that nothing has, in the place of one that names a hidden guest. */
+static void divert_value(Operation *op, const AttributeDescription *desc, struct berval *value)
+{
+	static const struct berval nowhere = BER_BVC("cn=nowhere"), none = BER_BVC("\x01");
+	struct berval other, name = b2b_groups_name(value);
+
+	if (desc->ad_type->sat_syntax == slap_schema.si_syn_distinguishedName ||
+	    !strcmp(desc->ad_type->sat_syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX)) {
+		struct berval parent;
+
+		ber_dupbv_x(&parent, &name, op->o_tmpmemctx);
+		build_new_dn(&other, &parent, (struct berval *)&nowhere, op->o_tmpmemctx);
+		op->o_tmpfree(parent.bv_val, op->o_tmpmemctx);
+	} else {
+		other.bv_len = value->bv_len + none.bv_len;
+		other.bv_val = op->o_tmpalloc(other.bv_len + 1, op->o_tmpmemctx);
+		memcpy(other.bv_val, value->bv_val, value->bv_len);
+		memcpy(other.bv_val + value->bv_len, none.bv_val, none.bv_len + 1);
+	}
+	op->o_tmpfree(value->bv_val, op->o_tmpmemctx);
+	*value = other;
+}
+
+static void narrow_value(Operation *op, const struct b2b_passage *p, AttributeAssertion *ava)
+{
+	if (b2b_values_concern(ava->aa_desc) &&
+	    b2b_values_hide(op, p, &op->o_req_ndn, ava->aa_desc->ad_type->sat_syntax,
+			    &ava->aa_value))
+		divert_value(op, ava->aa_desc, &ava->aa_value);
+}
+
+/* "Sounds like" is another question than "is"; only where there is no rule for it are they one. */
+static void narrow_approx(Operation *op, const struct b2b_passage *p, Filter *f)
+{
+	if (!f->f_av_desc->ad_type->sat_approx)
+		narrow_value(op, p, f->f_ava);
+	else if (b2b_values_concern(f->f_av_desc))
+		leave_undefined(f);
+}
+
+static void narrow_rule(Operation *op, const struct b2b_passage *p, Filter *f)
+{
+	MatchingRuleAssertion *mra = f->f_mra;
+
+	if (!mra->ma_rule || (mra->ma_desc && !b2b_values_concern(mra->ma_desc)))
+		return;
+	if (op->o_sync > SLAP_CONTROL_IGNORED) {
+		leave_undefined(f);
+		return;
+	}
+	/* of an attribute that is named, slapd asks for the right to the value asserted */
+	if (mra->ma_desc && b2b_values_hide(op, p, &op->o_req_ndn,
+					    mra->ma_desc->ad_type->sat_syntax, &mra->ma_value))
+		divert_value(op, mra->ma_desc, &mra->ma_value);
+	struct asked *asked = new_asked(op, p, mra->ma_rule, mra->ma_desc);
+	asked->mra.ma_value = mra->ma_value; /* moved */
+	asked->mra.ma_rule_text = mra->ma_rule_text;
+	asked->mra.ma_dnattrs = mra->ma_dnattrs;
+	put_asked(f, asked);
+	op->o_tmpfree(mra, op->o_tmpmemctx);
+}
+
+static void narrow(Operation *op, const struct b2b_passage *p, Filter *f)
+{
+	if (f->f_choice & SLAPD_FILTER_UNDEFINED)
+		return;
+	switch (f->f_choice) {
+	case LDAP_FILTER_AND:
+	case LDAP_FILTER_OR:
+	case LDAP_FILTER_NOT:
+		for (Filter *part = f->f_list; part; part = part->f_next)
+			narrow(op, p, part);
+		break;
+	case LDAP_FILTER_PRESENT:
+		narrow_present(op, p, f);
+		break;
+	case LDAP_FILTER_EQUALITY:
+		narrow_value(op, p, f->f_ava);
+		break;
+	case LDAP_FILTER_APPROX:
+		narrow_approx(op, p, f);
+		break;
+	case LDAP_FILTER_GE:
+	case LDAP_FILTER_LE:
+		if (b2b_values_concern(f->f_av_desc))
+			leave_undefined(f);
+		break;
+	case LDAP_FILTER_SUBSTRINGS:
+		narrow_substrings(op, p, f);
+		break;
+	case LDAP_FILTER_EXT:
+		narrow_rule(op, p, f);
+		break;
+	default:
+		break;
+	}
+}
+
+void b2b_filter_narrow(Operation *op, const struct b2b_passage *p)
+{
+	if (op->o_tag == LDAP_REQ_SEARCH && op->ors_filter) {
+		narrow(op, p, op->ors_filter);
+		op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
+		filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
+	}
+	if (get_assert(op) && get_assertion(op))
+		narrow(op, p, get_assertion(op));
+	if (op->o_tag == LDAP_REQ_COMPARE && op->orc_ava)
+		narrow_value(op, p, op->orc_ava);
+}
+
+bool b2b_filter_compares_hidden(Operation *op, const struct b2b_passage *p)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&op->o_req_ndn);
+
+	if (op->o_tag != LDAP_REQ_COMPARE || !tenant || !b2b_values_concern(op->orc_ava->aa_desc))
+		return false;
+	Entry *e = b2b_entry_get(op, tenant, &op->o_req_ndn);
+	if (!e)
+		return false;
+	bool hidden = b2b_values_are_hidden(op, p, e, op->orc_ava->aa_desc);
+	b2b_entry_release(op, tenant, e);
+	return hidden;
+}
+
+/* --- sort keys --- */
+
+/* Whether one of the keys (RFC 2891) is an attribute whose values may be hidden; or they cannot be
+ * read. */
+static bool has_hidden_key(const struct berval *value)
+{
+	BerElementBuffer buffer;
+	BerElement *ber = (BerElement *)&buffer;
+	struct berval copy = *value, name;
+	ber_tag_t tag;
+	ber_len_t len;
+	char *last;
+
+	ber_init2(ber, &copy, 0);
+	for (tag = ber_first_element(ber, &len, &last); tag != LBER_DEFAULT;
+	     tag = ber_next_element(ber, &len, last)) {
+		AttributeDescription *desc = NULL;
+		const char *why;
+		ber_tag_t rest;
+
+		if (ber_scanf(ber, "{m" /*}*/, &name) == LBER_ERROR)
+			return true;
+		while ((rest = ber_peek_tag(ber, &len)) == 0x80 || rest == 0x81) {
+			if (ber_scanf(ber, "x") == LBER_ERROR)
+				return true;
+			if (rest == 0x81)
+				break;
+		}
+		if (slap_bv2ad(&name, &desc, &why) == LDAP_SUCCESS && b2b_values_concern(desc))
+			return true;
+	}
+	return false;
+}
+
+bool b2b_filter_sorts_hidden(Operation *op)
+{
+	for (LDAPControl **c = op->o_ctrls; c && *c; c++) {
+		int id;
+
+		if (strcmp((*c)->ldctl_oid, LDAP_CONTROL_SORTREQUEST) ||
+		    slap_find_control_id((*c)->ldctl_oid, &id) != LDAP_SUCCESS ||
+		    op->o_ctrlflag[id] <= SLAP_CONTROL_IGNORED ||
+		    !has_hidden_key(&(*c)->ldctl_value))
+			continue;
+		if ((*c)->ldctl_iscritical)
+			return true;
+		op->o_ctrlflag[id] = SLAP_CONTROL_IGNORED;
+	}
+	return false;
+}
