@@ -86,7 +86,7 @@ bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct
 
 /* Beside what is hidden, not below it, where the right at the parent would be asked of it; and by an
  * attribute that no client may write. */
-static struct berval nowhere_at(Operation *op, const struct berval *dn)
+static struct berval nowhere_at(Operation *op, struct berval *dn)
 {
 	struct berval nowhere = BER_BVC("vendorName=nowhere"), parent, made;
 

@@ -232,7 +232,7 @@ WHERE = {
 
 
 def test_databases(world, alice):
-    """Set-up: a scope in the glued database too.  Each database, at each level: nothing at all (32),
+    """Set-up: a scope in the glued database too.  Each database, at each level: nothing (32),
     the guest's own entry, what lies in scopes, or everything that is not labelled too high."""
     wiki = f"dn: cn=wiki,cn=applications,{BASE}\nchangetype: modify\n"
     world.modify(f"{wiki}add: b2bAppScope\nb2bAppScope: {GLUED}\n")
