@@ -5,6 +5,7 @@
  */
 #include "ctl_oidc.h"
 
+#include "mail.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -183,5 +184,61 @@ int ctl_from_read(const struct ctl_options *options, struct ctl_entry **entry_r)
 	if (ld)
 		ldap_unbind_ext_s(ld, NULL, NULL);
 	clear_place(&place);
+	return result;
+}
+
+/* --- its domains --- */
+
+static bool is_ours(const struct ctl_tenant *tenant, struct b2b_str domain)
+{
+	struct b2b_source ours = ctl_entry_source(tenant->entry);
+	struct b2b_str have;
+
+	for (size_t i = 0; ours.value(ours.entry, B2B_ATTR_TENANT_DOMAIN, i, &have); i++)
+		if (b2b_domain_equal(have, domain))
+			return true;
+	return false;
+}
+
+static int check_others(LDAP *ld, const struct ctl_tenant *tenant, const char *domain)
+{
+	char *escaped = ctl_escape(domain);
+	char *filter = ctl_format("(&(objectClass=b2bPartner)(b2bTenantDomain=%s))", escaped);
+	struct ctl_partners partners;
+	int result = ctl_partners_read(ld, tenant, filter, &partners);
+
+	if (result == CTL_DONE && partners.count > 0)
+		result = ctl_fail("b2bTenantDomain %s is that of %s", domain,
+				  partners.entries[0]->dn);
+	ctl_partners_clear(&partners);
+	free(filter);
+	free(escaped);
+	return result;
+}
+
+/* Whose address has a domain is whose guest it becomes: another organisation does not say so of ours,
+ * or of a third one's, and "*" is for nobody but the administrator. */
+int ctl_from_check_domains(const struct ctl_options *options, LDAP *ld,
+			   const struct ctl_tenant *tenant, const struct ctl_entry *theirs)
+{
+	struct b2b_source source = ctl_entry_source(theirs);
+	struct b2b_str domain;
+	int result = CTL_DONE;
+
+	for (size_t i = 0;
+	     result == CTL_DONE && source.value(source.entry, B2B_ATTR_TENANT_DOMAIN, i, &domain);
+	     i++) {
+		const char *fault = b2b_domain_fault(domain);
+		char *text = ctl_format("%.*s", (int)domain.len, domain.s);
+
+		if (fault)
+			result = ctl_fail("%s: b2bTenantDomain \"%s\" %s", options->from, text,
+					  fault);
+		else if (is_ours(tenant, domain))
+			result = ctl_fail("%s: b2bTenantDomain %s is ours", options->from, text);
+		else
+			result = check_others(ld, tenant, text);
+		free(text);
+	}
 	return result;
 }

@@ -393,6 +393,10 @@ static int make_plan(struct adding *adding)
 		return CTL_FAILED;
 	if (plan->old && check_old(adding, plan->old) != CTL_DONE)
 		return CTL_FAILED;
+	if (adding->theirs && !plan->old &&
+	    ctl_from_check_domains(adding->options, adding->ld, &adding->tenant, adding->theirs) !=
+		    CTL_DONE)
+		return CTL_FAILED;
 	adding->want.tenant_id = ctl_format("%s", id);
 	if (adding->theirs)
 		want_theirs(adding, plan->old);

@@ -1,5 +1,5 @@
-"""Two organisations with nothing else: b2bctl partner add --from makes the partner, b2bctl token gets
-the token at home, and the guest comes in abroad with it."""
+"""Two organisations with nothing else: b2bctl partner add --from makes the partner, b2bctl token
+gets the token at home, and the guest comes in abroad with it."""
 
 import json
 import re
@@ -198,6 +198,32 @@ def test_from__refused(world):
     finally:
         alpha.ctl.root.modify_s(alpha.base, [(REPLACE, "b2bTenantId", [b"alpha"])])
     assert set(seen(beta.ctl.root, beta.base)) == before
+
+
+def test_from__domains(world, make_server):
+    """Nobody says by its tenant entry that our domain, another partner's, or every one is its own;
+    a server without the module could say anything."""
+    alpha, beta, keys = world
+    root = beta.ctl.root
+    root.modify_s(beta.base, [(REPLACE, "b2bTenantDomain", [b"A.Example"])])
+    try:
+        assert "a.example is ours" in beta.ctl.add_from(alpha.server.uri, code=1).stderr
+    finally:
+        root.modify_s(beta.base, [(REPLACE, "b2bTenantDomain", None)])
+    beta.load(b.partner_ldif("third", lines="b2bTenantDomain: ALPHA.example"))
+    third = beta.own(b.partner_dn("third"))
+    try:
+        assert f"alpha.example is that of {third}" in beta.ctl.add_from(alpha.server.uri,
+                                                                         code=1).stderr
+    finally:
+        root.delete_s(third)
+    rogue = make_server(b.tenant_server, module=False)
+    rogue.root().modify_s(b.BASE, [
+        (REPLACE, "b2bTenantDomain", [b"*"]),
+        (REPLACE, "b2bJwks", [alpha.server.entry(alpha.base)["b2bJwks"][0].encode()])])
+    done = beta.ctl.add_from(rogue.uri, code=1)
+    assert 'b2bTenantDomain "*" ' in done.stderr
+    assert code_of(root.search_s, beta.own(b.partner_dn("ours")), ldap.SCOPE_BASE)[0] == 32
 
 
 def test_from__tls(world, certs):

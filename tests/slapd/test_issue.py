@@ -11,9 +11,11 @@ from lib import builders as b, life
 from lib.cnconfig import MAIN, code_of
 from lib.direct_world import changed
 from lib.eyes import BASE, proxy
+from lib.mint import key_file
 from lib.orgs import Org
 from lib.slapd import poll
 from lib.tokens import unb64
+from test_replication import SYNCPROV, consumer_conf, wait_same
 
 ISSUE = f"{life.ROOT}.4"
 REPLACE, DELETE = ldap.MOD_REPLACE, ldap.MOD_DELETE
@@ -278,6 +280,26 @@ def test_issue__read_only_server(world):
         assert ask(mia(alpha))["token"]
     finally:
         config.modify_s(MAIN, [(REPLACE, "olcReadOnly", [b"FALSE"])])
+
+
+def test_issue__consumer(make_server):
+    """A consumer with the same key file has the provider's b2bJwks, writes none itself, though its
+    task runs every second, and issues tokens that this set believes."""
+    provider = make_server(b.tenant_server, name="provider", modules=("syncprov",),
+                           database=SYNCPROV, b2b="b2b-key-file {dir}/key.pem", start=False)
+    key = key_file(provider)
+    provider.start()
+    provider.load(b.partner_ldif("beta", lines="b2bCollabOutUsersAccess: allowed\n"
+                                 "b2bCollabOutAppsAccess: allowed\n"))
+    consumer = make_server(b.tenant_server, name="consumer", load=False, sweep=1,
+                           database=consumer_conf(provider), b2b=f"b2b-key-file {key}")
+    wait_same(provider, consumer)
+    poll(lambda: "b2bJwks" in provider.entry(b.BASE), 20, "the keys")
+    wait_same(provider, consumer)
+    token = ask(consumer.conn(b.member_dn("mia"), "mia-pw"))["token"]
+    kid = json.loads(unb64(token.split(".")[0]))["kid"]
+    assert [k["kid"] for k in json.loads(consumer.entry(b.BASE)["b2bJwks"][0])["keys"]] == [kid]
+    assert "keys cannot be published" not in consumer.log()
 
 
 def test_keys__kept(world):
