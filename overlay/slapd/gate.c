@@ -8,44 +8,12 @@
 static bool gate_is_open;
 static slap_overinst b2b_gate;
 
-/* Whether searches of guests are narrowed; configured: somebody said so. */
-static struct {
-	bool off, configured;
-} narrow;
-
-static int configure_narrow(ConfigArgs *c)
-{
-	if (c->op == SLAP_CONFIG_EMIT) {
-		c->value_int = !narrow.off;
-		return narrow.configured ? 0 : 1;
-	}
-	narrow.configured = c->op != LDAP_MOD_DELETE;
-	narrow.off = narrow.configured && !c->value_int;
-	return 0;
-}
-
-static ConfigTable gate_options[] = {
-	{ "b2b-narrow",
-	  "on|off",
-	  2,
-	  2,
-	  0,
-	  ARG_ON_OFF | ARG_MAGIC,
-	  configure_narrow,
-	  "( " B2B_OID ".5.7 NAME 'olcB2bNarrow' "
-	  "DESC 'Whether searches of guests who see little look at that alone; TRUE where absent' "
-	  "EQUALITY booleanMatch SYNTAX OMsBoolean SINGLE-VALUE )",
-	  NULL,
-	  { .v_int = 0 } },
-	{ NULL, NULL, 0, 0, 0, ARG_IGNORED }
-};
-
 static ConfigOCs gate_classes[] = {
 	{ .co_def = "( " B2B_OID ".6.2 NAME 'olcB2bGateConfig' "
 		    "DESC 'The door for guests of partner organisations, on the frontend' "
 		    "SUP olcOverlayConfig MAY olcB2bNarrow )",
 	  .co_type = Cft_Overlay,
-	  .co_table = gate_options },
+	  .co_table = b2b_narrow_options },
 	{ .co_def = NULL }
 };
 
@@ -295,7 +263,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 			op->ors_deref = LDAP_DEREF_NEVER;
 		b2b_filter_close(op);
 		b2b_alike_answers(op, false);
-		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
+		if (op->o_tag == LDAP_REQ_SEARCH)
 			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {
 		if (compares_subordinates(op))
@@ -379,7 +347,7 @@ bool b2b_gate_pause(BackendDB *be)
 static int gate_db_init(BackendDB *be, ConfigReply *cr)
 {
 	if (SLAP_ISGLOBALOVERLAY(be)) {
-		memset(&narrow, 0, sizeof(narrow));
+		b2b_narrow_reset();
 		return 0;
 	}
 	snprintf(cr->msg, sizeof(cr->msg),
@@ -437,6 +405,6 @@ int b2b_gate_register(void)
 	b2b_gate.on_bi.bi_access_allowed = b2b_access_allowed;
 	b2b_gate.on_bi.bi_cf_ocs = gate_classes;
 
-	int rc = config_register_schema(gate_options, gate_classes);
+	int rc = config_register_schema(b2b_narrow_options, gate_classes);
 	return rc ? rc : overlay_register(&b2b_gate);
 }

@@ -420,6 +420,8 @@ bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDes
 int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage);
 /* At the end of a guest's search: whether the guess about its filter was right. */
 void b2b_narrow_learn(Operation *op);
+extern ConfigTable b2b_narrow_options[]; /* of the gate: b2b-narrow */
+void b2b_narrow_reset(void);             /* as if it were not configured */
 
 /* view_service.c: false: the service account whose operation this is sees nothing of it */
 bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,

@@ -14,6 +14,43 @@
 #define MAX_PARTS 64    /* more would cost what they save */
 #define MANY_HIDDEN 100 /* refused checks from which on a filter was not selective */
 
+/* Whether searches are narrowed; configured: somebody said so.  Changed with the pool paused. */
+static struct {
+	bool off, configured;
+} setting;
+
+void b2b_narrow_reset(void)
+{
+	memset(&setting, 0, sizeof(setting));
+}
+
+static int configure(ConfigArgs *c)
+{
+	if (c->op == SLAP_CONFIG_EMIT) {
+		c->value_int = !setting.off;
+		return setting.configured ? 0 : 1;
+	}
+	setting.configured = c->op != LDAP_MOD_DELETE;
+	setting.off = setting.configured && !c->value_int;
+	return 0;
+}
+
+ConfigTable b2b_narrow_options[] = {
+	{ "b2b-narrow",
+	  "on|off",
+	  2,
+	  2,
+	  0,
+	  ARG_ON_OFF | ARG_MAGIC,
+	  configure,
+	  "( " B2B_OID ".5.7 NAME 'olcB2bNarrow' "
+	  "DESC 'Whether searches of guests who see little look at that alone; TRUE where absent' "
+	  "EQUALITY booleanMatch SYNTAX OMsBoolean SINGLE-VALUE )",
+	  NULL,
+	  { .v_int = 0 } },
+	{ NULL, NULL, 0, 0, 0, ARG_IGNORED }
+};
+
 struct part {
 	struct berval ndn; /* borrowed from the passage, or in op's memory */
 	int scope;
@@ -342,7 +379,7 @@ int b2b_narrow_search(Operation *op, SlapReply *rs, struct b2b_passage *passage)
 	bool by_default = BER_BVISEMPTY(&op->o_req_ndn);
 	struct berval base = by_default ? default_search_nbase : op->o_req_ndn;
 
-	if (BER_BVISEMPTY(&base) || !is_divisible(op, passage, &base))
+	if (setting.off || BER_BVISEMPTY(&base) || !is_divisible(op, passage, &base))
 		return SLAP_CB_CONTINUE;
 	passage->guessed = is_selective(op->ors_filter);
 	if (passage->guessed)

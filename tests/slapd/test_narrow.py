@@ -30,10 +30,10 @@ FILTERS = (
 )
 
 
-@pytest.fixture(scope="module")
-def world(home, make_server, tmp_path_factory):
-    """A tenant with other overlays on its database, a database below it, and reviews that alice
-    and another guest answer themselves."""
+@pytest.fixture(scope="module", params=["", "subordinate\n"], ids=["alone", "glued"])
+def world(home, make_server, tmp_path_factory, request):
+    """A tenant with other overlays on its database, a database below it (glued to it, or not), and
+    reviews that alice and another guest answer themselves."""
     server = make_server(
         b.tenant_server, start=False, modules=("dynlist", "memberof", "sssvlv", "syncprov", "rwm"),
         tenant=LABELS, global_conf="sizelimit 60\n",
@@ -43,7 +43,8 @@ def world(home, make_server, tmp_path_factory):
     conf = server.conf_file.read_text().replace("overlay b2bgate\n", "overlay b2bgate\noverlay rwm\n"
                                                      "rwm-map attribute info description\n")
     at = conf.index(f"database mdb\nsuffix {SUFFIX}\n")
-    below = b.database_conf(NESTED, directory=tmp_path_factory.mktemp("nested"))
+    below = b.database_conf(NESTED, directory=tmp_path_factory.mktemp("nested"),
+                            lines=request.param)
     server.conf_file.write_text(conf[:at] + below + conf[at:])
     server.tool("slapadd", "-q", "-b", NESTED, input=entry(NESTED, "organizationalUnit")
                 + b.people_ldif(("ned",), NESTED))
@@ -113,7 +114,7 @@ class Maker:
     def scope(self):
         return self.random.choice([
             *self.random.sample(self.names, 10),
-            *self.random.sample([n for n in self.names if n.startswith("ou=")], 6), f"cn=missing,{self.top}", GUESTS, PEOPLE,
+            *self.random.choices([n for n in self.names if n.startswith("ou=")], k=6), f"cn=missing,{self.top}", GUESTS, PEOPLE,
             f"cn=missing,cn=missing,{SUFFIX}", guest_dn("alice"), NESTED, REVIEWS, self.top])
 
     def apps(self):
@@ -198,12 +199,13 @@ def test_answers_are_the_same_with_and_without(world, seed):
     world.load(maker.tree())
     for _ in range(POLICIES):
         settle(world, maker)
-        guests = [world.conn(dn, f"{dn[4:].split(',')[0]}-pw")
-                  for dn in (guest_dn("alice"), guest_dn("bob"), maker.carol)]
         asked = [(maker.random.randrange(3), maker.question()) for _ in range(ASKED)]
         told = []
         for on in (True, False):
             narrow(world, on)
+            # slapd remembers pages by connection
+            guests = [world.conn(dn, f"{dn[4:].split(',')[0]}-pw")
+                      for dn in (guest_dn("alice"), guest_dn("bob"), maker.carol)]
             told.append([ask(guests[who], question) for who, question in asked])
         for question, fast, slow in zip(asked, *told):
             assert fast == slow, f"seed {seed}, {question}"
