@@ -1,7 +1,7 @@
 /*
- * alike.c - what is hidden and what does not exist: the same answers, the same counts.
- * In: an operation of a guest or of a service account.  Out: its filter closed; a callback that mends
- * what slapd answers.
+ * alike.c - what is hidden and what does not exist: the same answers.
+ * In: an operation of a guest or of a service account.  Out: a callback that mends what slapd
+ * answers.
  */
 #include "glue.h"
 
@@ -43,45 +43,4 @@ void b2b_alike_answers(Operation *op, bool adds_in_vain)
 	cb->sc_private = adds_in_vain ? cb : NULL;
 	cb->sc_next = op->o_callback;
 	op->o_callback = cb;
-}
-
-/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
- * an extensible match of any attribute, which is false where it may look at none. */
-static bool asks_no_attribute(const Filter *f)
-{
-	switch (f->f_choice & SLAPD_FILTER_MASK) {
-	case LDAP_FILTER_AND:
-	case LDAP_FILTER_OR:
-		for (const Filter *part = f->f_list; part; part = part->f_next) {
-			if (asks_no_attribute(part))
-				return true;
-		}
-		return false;
-	case LDAP_FILTER_NOT:
-		return asks_no_attribute(f->f_not);
-	case LDAP_FILTER_EXT:
-		return !f->f_mra->ma_desc;
-	case SLAPD_FILTER_COMPUTED:
-		return f->f_result != SLAPD_COMPARE_UNDEFINED;
-	default:
-		return false;
-	}
-}
-
-void b2b_alike_filter(Operation *op)
-{
-	Filter *all, *class;
-
-	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
-		return;
-	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
-	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
-	class->f_choice = LDAP_FILTER_PRESENT;
-	class->f_desc = slap_schema.si_ad_objectClass;
-	class->f_next = op->ors_filter;
-	all->f_choice = LDAP_FILTER_AND;
-	all->f_and = class;
-	op->ors_filter = all; /* freed with the operation, part by part */
-	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
-	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
 }

@@ -212,7 +212,7 @@ static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *
 		return refuse(op, rs, LDAP_UNAVAILABLE_CRITICAL_EXTENSION,
 			      "b2b: applications may not sort by this attribute");
 	b2b_filter_narrow(op, passage);
-	b2b_alike_filter(op);
+	b2b_filter_close(op);
 	if (b2b_filter_compares_hidden(op, passage))
 		push_callback(op, say_no_attribute, NULL);
 	b2b_alike_answers(op, hidden && add && !may);
@@ -292,7 +292,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		/* where an alias leads is found out before access is checked */
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
-		b2b_alike_filter(op);
+		b2b_filter_close(op);
 		b2b_alike_answers(op, false);
 		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
 			return b2b_narrow_search(op, rs, passage);

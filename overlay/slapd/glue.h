@@ -457,6 +457,9 @@ void b2b_filter_narrow(Operation *op, const struct b2b_passage *p);
 bool b2b_filter_compares_hidden(Operation *op, const struct b2b_passage *p);
 /* Whether op must be sorted by values that may be hidden; where it need not, it is not any more. */
 bool b2b_filter_sorts_hidden(Operation *op);
+/* A filter that is true of a hidden entry would have it counted, in size limits and list views: such a
+ * one is asked together with (objectClass=*), which never is. */
+void b2b_filter_close(Operation *op);
 
 /* groups.c: lists of names and groups.  What a list leads to is kept per tenant until a write may have
  * changed it: the write hooks call b2b_groups_wrote once a write of any kind, syncrepl's too, has
@@ -527,9 +530,6 @@ bool b2b_review_may_answer(Operation *op);
 /* Makes the answers about hidden and missing entries alike.  adds_in_vain: what is added has the name
  * of a hidden entry, in a place where it may not be. */
 void b2b_alike_answers(Operation *op, bool adds_in_vain);
-/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
- * such a one is asked together with (objectClass=*), which never is. */
-void b2b_alike_filter(Operation *op);
 
 /* gate.c */
 int b2b_gate_register(void);

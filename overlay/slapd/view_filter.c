@@ -1,6 +1,7 @@
 /*
- * view_filter.c - what a service account asks, as if the values that name hidden guests were not there.
- * In: its filters (search, assertion control), comparisons and sort keys.
+ * view_filter.c - what a service account asks, as if the values that name hidden guests were not there;
+ * and filters of guests that name no attribute.
+ * In: their filters (search, assertion control), comparisons and sort keys.
  * Out: the same in the operation, with nothing in them that such a value could make true or false.
  *
  * Access control hides a value from an answer, but what a filter says of an entry it can only leave
@@ -240,32 +241,36 @@ bool b2b_filter_compares_hidden(Operation *op, const struct b2b_passage *p)
 
 /* --- sort keys --- */
 
+/* Takes the next element off; its tag is not looked at: where slapd read the control it has put NULs
+ * behind texts, over the tags that follow (measured).  False: there is none. */
+static bool take_element(struct berval *rest, struct berval *element_r)
+{
+	BerElementBuffer buffer;
+	BerElement *ber = (BerElement *)&buffer;
+
+	ber_init2(ber, rest, 0);
+	if (ber_skip_element(ber, element_r) == LBER_DEFAULT)
+		return false;
+	char *end = element_r->bv_val + element_r->bv_len;
+	rest->bv_len -= (ber_len_t)(end - rest->bv_val);
+	rest->bv_val = end;
+	return true;
+}
+
 /* Whether one of the keys (RFC 2891) is an attribute whose values may be hidden; or they cannot be
  * read. */
 static bool has_hidden_key(const struct berval *value)
 {
-	BerElementBuffer buffer;
-	BerElement *ber = (BerElement *)&buffer;
-	struct berval copy = *value, name;
-	ber_tag_t tag;
-	ber_len_t len;
-	char *last;
+	struct berval rest = *value, keys, key, name;
 
-	ber_init2(ber, &copy, 0);
-	for (tag = ber_first_element(ber, &len, &last); tag != LBER_DEFAULT;
-	     tag = ber_next_element(ber, &len, last)) {
+	if (BER_BVISEMPTY(value) || !take_element(&rest, &keys))
+		return true;
+	while (keys.bv_len) {
 		AttributeDescription *desc = NULL;
 		const char *why;
-		ber_tag_t rest;
 
-		if (ber_scanf(ber, "{m" /*}*/, &name) == LBER_ERROR)
+		if (!take_element(&keys, &key) || !take_element(&key, &name))
 			return true;
-		while ((rest = ber_peek_tag(ber, &len)) == 0x80 || rest == 0x81) {
-			if (ber_scanf(ber, "x") == LBER_ERROR)
-				return true;
-			if (rest == 0x81)
-				break;
-		}
 		if (slap_bv2ad(&name, &desc, &why) == LDAP_SUCCESS && b2b_values_concern(desc))
 			return true;
 	}
@@ -287,4 +292,49 @@ bool b2b_filter_sorts_hidden(Operation *op)
 		op->o_ctrlflag[id] = SLAP_CONTROL_IGNORED;
 	}
 	return false;
+}
+
+/* --- filters that name no attribute: guests' too --- */
+
+/* Whether a part of a filter is decided without an attribute that could be hidden: (&), (|), and
+ * an extensible match of any attribute, which is false where it may look at none. */
+static bool asks_no_attribute(const Filter *f)
+{
+	switch (f->f_choice & SLAPD_FILTER_MASK) {
+	case LDAP_FILTER_AND:
+	case LDAP_FILTER_OR:
+		for (const Filter *part = f->f_list; part; part = part->f_next) {
+			if (asks_no_attribute(part))
+				return true;
+		}
+		return false;
+	case LDAP_FILTER_NOT:
+		return asks_no_attribute(f->f_not);
+	case LDAP_FILTER_EXT:
+		return !f->f_mra->ma_desc;
+	case SLAPD_FILTER_COMPUTED:
+		return f->f_result != SLAPD_COMPARE_UNDEFINED;
+	default:
+		return false;
+	}
+}
+
+/* A filter that is true of a hidden entry would have it counted, in size limits and list views:
+ * such a one is asked together with (objectClass=*), which never is. */
+void b2b_filter_close(Operation *op)
+{
+	Filter *all, *class;
+
+	if (op->o_tag != LDAP_REQ_SEARCH || !op->ors_filter || !asks_no_attribute(op->ors_filter))
+		return;
+	all = op->o_tmpcalloc(1, sizeof(*all), op->o_tmpmemctx);
+	class = op->o_tmpcalloc(1, sizeof(*class), op->o_tmpmemctx);
+	class->f_choice = LDAP_FILTER_PRESENT;
+	class->f_desc = slap_schema.si_ad_objectClass;
+	class->f_next = op->ors_filter;
+	all->f_choice = LDAP_FILTER_AND;
+	all->f_and = class;
+	op->ors_filter = all; /* freed with the operation, part by part */
+	op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
+	filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
 }

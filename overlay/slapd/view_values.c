@@ -43,7 +43,8 @@ static bool names_hidden_dn(Operation *op, const struct b2b_passage *p, const st
 struct uids {
 	Operation *op;
 	const struct b2b_passage *p;
-	bool hidden, found; /* guests of that uid whom the account does not find, and whom it finds */
+	bool hidden,
+		found; /* guests of that uid whom the account does not find, and whom it finds */
 };
 
 static bool judge_uid(void *ctx, Entry *e)
@@ -58,8 +59,8 @@ static bool judge_uid(void *ctx, Entry *e)
 }
 
 /* Of several guests with one uid the value may name each. */
-static bool names_hidden_uid(Operation *op, const struct b2b_passage *p,
-			     struct b2b_tenant *tenant, const struct berval *value)
+static bool names_hidden_uid(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant,
+			     const struct berval *value)
 {
 	struct uids uids = { op, p, false, false };
 	char *escaped = b2b_inner_escape(op, value), *filter;

@@ -110,6 +110,22 @@ def test_application_by_listener_and_peer(home, make_server):
     mark = server.log_mark()
     connection.simple_bind_s(guest_dn(name), f"{name}-pw")
     server.wait_log("app=by-listener verdict=allow", since=mark)
+    # what the account itself finds its own application says, whatever it came in by
+    names = {server.entry(dn)["b2bHomeTenant"][0]: dn
+             for dn in seen(server.root(), SUFFIX, text="(objectClass=b2bGuest)", attrs=("1.1",))}
+    for uri in (url, server.uri, server.ldapi):
+        found = seen(server.conn(service_dn("wiki"), "wiki-pw", uri=uri), SUFFIX,
+                     text="(objectClass=b2bGuest)", attrs=("1.1",))
+        assert set(found) == set(names.values()) - {names["no-by-service"]}
+    # one application may be all of these
+    server.load(builders.service_ldif("all") + builders.app_ldif(
+        "all", f"b2bAppListener: {server.ldapi}/\nb2bAppServiceDN: {service_dn('all')}\n"
+        "b2bAppPeer: 127.0.0.2/32\nb2bAppAudience: all-of-it"))
+    for connection in (server.open(server.ldapi),
+                       server.conn(service_dn("all"), "all-pw", uri=server.uri)):
+        mark = server.log_mark()
+        connection.simple_bind_s(guest_dn(name), f"{name}-pw")
+        server.wait_log("app=all verdict=allow", since=mark)
 
 
 # --- all at once ---

@@ -16,8 +16,8 @@ KEPT_IN = {"CollabOutUsersAccess": "blocked", "CollabOutAppsAccess": "blocked"}
 
 @pytest.fixture(scope="module")
 def orgs(make_server):
-    """alpha and beta with keys, each a partner by what the other's tenant entry says; mia of each
-    is a guest of the other, max of each is not; each has an application wiki with a scope."""
+    """alpha and beta with keys, each made a partner of the other by b2bctl; mia of each is a guest
+    of the other, max of each is not; each has an application wiki with a scope."""
     alpha, beta = (make_server(Org, org_id=name, key=True) for name in ("alpha", "beta"))
     for here, there in ((alpha, beta), (beta, alpha)):
         here.trusts(there)
@@ -78,6 +78,13 @@ def test_token__both_ways(pair):
     assert enter(resource, home.token(resource, "max"))[0] == 49
     assert enter(home, token)[0] == enter(home, token, home.guest("mia"))[0] == 49
     assert enter(resource, token[:-4] + "AAAA", guest)[0] == 49
+
+
+def test_token__by_b2bctl(pair):
+    """What b2bctl token prints at home is what a program abroad takes as the password."""
+    home, resource = pair
+    token = home.ctl("token", "--tenant", resource.id, dn=home.member("mia"), password="mia-pw")
+    assert enter(resource, token.strip()) == (0, "", f"dn:{resource.guest('mia')}")
 
 
 def test_token__home_blocks(pair):

@@ -322,12 +322,13 @@ def test_acting_as_the_account_shows_no_more(world, app):
 class Watch:
     """A search with the sync control; events as (state, dn, attributes)."""
 
-    def __init__(self, connection, mode="refreshAndPersist", cookie=None):
+    def __init__(self, connection, mode="refreshAndPersist", cookie=None,
+                 text="(objectClass=*)"):
         self.connection, self.events = connection, []
         self.done = self.refreshed = False
         self.cookie = cookie
         self.message = connection.search_ext(
-            SUFFIX, SUB, "(objectClass=*)", ["*", "+"],
+            SUFFIX, SUB, text, ["*", "+"],
             serverctrls=[SyncRequestControl(mode=mode, cookie=cookie)])
 
     def read(self, secs=0.05):

@@ -64,14 +64,19 @@ class Org:
         """other is a partner whose members prove themselves by their password."""
         self.load(b.partner_ldif(other.id, other.server.uri, lines))
 
-    def trusts(self, other, lines=""):
-        """other is a partner whose members prove themselves by its tokens: all of it stands in
+    def trusts(self, other):
+        """other is a partner whose members prove themselves by its tokens, as b2bctl makes it of
         other's tenant entry, which anybody reads."""
         anybody = other.server.conn()
-        says = poll(lambda: other.server.entry(other.base, ("b2bTenantId", "b2bJwks"), anybody)
-                    .get("b2bJwks"), 20, "keys of the other")
-        self.load(b.partner_ldif(other.id, lines=f"b2bIdp: oidc\nb2bIssuer: {other.id}\n"
-                                 f"b2bAudience: {self.id}\nb2bJwks: {says[0]}\n{lines}"))
+        poll(lambda: "b2bJwks" in other.server.entry(other.base, connection=anybody), 20, "keys")
+        self.ctl("partner", "add", "--from", other.server.uri)
+        self.server.modify(f"dn: {self.partner(other)}\nchangetype: modify\n"
+                           "add: b2bAutoRedeemIn\nb2bAutoRedeemIn: TRUE\n")
+
+    def ctl(self, *args, dn=None, password=b.ROOTPW):
+        """What b2bctl says over ldapi, as the rootdn or somebody else."""
+        return self.server.tool(b.B2BCTL, "-H", self.server.ldapi, "-D", dn or self.rootdn,
+                                "-w", password, *args, plain=True).stdout
 
     def token(self, other, name, application=None):
         """What this organisation gives a member to show at other's."""
