@@ -40,13 +40,13 @@ struct ctl_options {
 	int start_tls; /* how often -Z was given */
 	/* Options of commands; NULL, false or empty where they were not given. */
 	const char *partner, *setting, *filter, *format;
-	const char *discovery, *keys, *issuer, *subject_claim, *ca_file, *token;
+	const char *discovery, *from, *home_uri, *keys, *issuer, *subject_claim, *ca_file, *token;
 	const char *guest, *peer, *claims, *ssf, *entry;
 	const char *mail, *home_tenant, *name, *until, *message, *language, *subject, *uid, *file;
 	const char *terms, *proof_file, *passcode, *totp;
 	const char *justification, *reason, *answer, *state, *what, *days;
 	struct ctl_list apps, attributes, audiences, groups, maps, sponsors, tenant_claims;
-	bool dry_run, only_default, refresh, qr, no_qr, show_ticket, mine, yes;
+	bool dry_run, only_default, refresh, update, qr, no_qr, show_ticket, mine, yes;
 	bool only_help, only_version;
 	char **words; /* what stands behind the command */
 	int word_count;
@@ -201,5 +201,6 @@ int ctl_partner_test(struct ctl_options *options);
 int ctl_totp_enroll(struct ctl_options *options);
 int ctl_totp_reset(struct ctl_options *options);
 int ctl_explain(struct ctl_options *options);
+int ctl_token(struct ctl_options *options);
 
 #endif

@@ -27,8 +27,10 @@ const struct ctl_option ctl_option_rows[CTL_OPTIONS] = {
 	[CTL_OPT_FILE] = { "file", CTL_TEXT, AT(file) },
 	[CTL_OPT_FILTER] = { "filter", CTL_TEXT, AT(filter) },
 	[CTL_OPT_FORMAT] = { "format", CTL_TEXT, AT(format) },
+	[CTL_OPT_FROM] = { "from", CTL_TEXT, AT(from) },
 	[CTL_OPT_GROUP] = { "group", CTL_LIST, AT(groups) },
 	[CTL_OPT_GUEST] = { "guest", CTL_TEXT, AT(guest) },
+	[CTL_OPT_HOME] = { "home", CTL_TEXT, AT(home_uri) },
 	[CTL_OPT_ISSUER] = { "issuer", CTL_TEXT, AT(issuer) },
 	[CTL_OPT_JUSTIFICATION] = { "justification", CTL_TEXT, AT(justification) },
 	[CTL_OPT_KEYS] = { "keys", CTL_TEXT, AT(keys) },
@@ -60,6 +62,7 @@ const struct ctl_option ctl_option_rows[CTL_OPTIONS] = {
 	[CTL_OPT_TOTP] = { "totp", CTL_TEXT, AT(totp) },
 	[CTL_OPT_UID] = { "uid", CTL_TEXT, AT(uid) },
 	[CTL_OPT_UNTIL] = { "until", CTL_TEXT, AT(until) },
+	[CTL_OPT_UPDATE] = { "update", CTL_FLAG, AT(update) },
 	[CTL_OPT_WHAT] = { "what", CTL_TEXT, AT(what) },
 	[CTL_OPT_YES] = { "yes", CTL_FLAG, AT(yes) },
 };
@@ -74,11 +77,14 @@ const struct ctl_command ctl_commands[] = {
 	{ "partner", "add",
 	  "--partner ID (--discovery URL|FILE [--keys URL|FILE] | --keys URL|FILE --issuer ISSUER) "
 	  "[--audience AUDIENCE]... [--tenant-claim NAME=VALUE]... [--subject-claim NAME] "
-	  "[--ca-file FILE] [--dry-run], or --refresh [--partner ID] [--ca-file FILE] [--dry-run]",
+	  "[--ca-file FILE] [--dry-run], or --from ldap[s]://HOST[/BASE] [--partner ID] [--home "
+	  "URI] "
+	  "[--update] [--ca-file FILE] [--dry-run], or --refresh [--partner ID] [--ca-file FILE] "
+	  "[--dry-run]",
 	  ctl_partner_add,
 	  BIT(PARTNER) | BIT(DISCOVERY) | BIT(KEYS) | BIT(ISSUER) | BIT(AUDIENCE) |
 		  BIT(TENANT_CLAIM) | BIT(SUBJECT_CLAIM) | BIT(CA_FILE) | BIT(DRY_RUN) |
-		  BIT(REFRESH),
+		  BIT(REFRESH) | BIT(FROM) | BIT(HOME) | BIT(UPDATE),
 	  0, 0 },
 	{ "partner", "show", "ID", ctl_partner_show, 0, 1, 0 },
 	{ "partner", "test", "[--token FILE|-] [--ca-file FILE] ID", ctl_partner_test,
@@ -97,6 +103,7 @@ const struct ctl_command ctl_commands[] = {
 	  ctl_explain,
 	  BIT(GUEST) | BIT(APP) | BIT(PEER) | BIT(CLAIMS) | BIT(SSF) | BIT(ENTRY) | BIT(FORMAT), 0,
 	  0 },
+	{ "token", NULL, "--tenant ID [--app ID]", ctl_token, BIT(TENANT) | BIT(APP), 0, 0 },
 	{ "invite", NULL,
 	  "--mail ADDRESS [--name NAME] [--tenant ID] [--sponsor DN|UID|MAIL]... [--app ID]... "
 	  "[--until DATE|+DAYS] [--message TEXT|@FILE] [--language LANGUAGE] [--subject SUBJECT] "

@@ -23,8 +23,10 @@ enum ctl_option_id { /* options of commands; a command knows a set of them, as b
 		     CTL_OPT_FILE,
 		     CTL_OPT_FILTER,
 		     CTL_OPT_FORMAT,
+		     CTL_OPT_FROM,
 		     CTL_OPT_GROUP,
 		     CTL_OPT_GUEST,
+		     CTL_OPT_HOME,
 		     CTL_OPT_ISSUER,
 		     CTL_OPT_JUSTIFICATION,
 		     CTL_OPT_KEYS,
@@ -56,6 +58,7 @@ enum ctl_option_id { /* options of commands; a command knows a set of them, as b
 		     CTL_OPT_TOTP,
 		     CTL_OPT_UID,
 		     CTL_OPT_UNTIL,
+		     CTL_OPT_UPDATE,
 		     CTL_OPT_WHAT,
 		     CTL_OPT_YES,
 		     CTL_OPTIONS

@@ -73,6 +73,14 @@ char *ctl_key_name(const struct ctl_key *key);
 /* "RS256, ES256"; "none" for 0; caller frees. */
 char *ctl_algs_text(unsigned algs);
 
+/* ctl_from.c */
+
+/* The tenant entry of --from, with what it publishes.  *entry_r: ctl_entry_free.  Complains. */
+int ctl_from_read(const struct ctl_options *options, struct ctl_entry **entry_r);
+/* Whether a new partner may have the domains that it says are its own.  Complains. */
+int ctl_from_check_domains(const struct ctl_options *options, LDAP *ld,
+			   const struct ctl_tenant *tenant, const struct ctl_entry *theirs);
+
 /* ctl_refresh.c */
 
 int ctl_partner_refresh(struct ctl_options *options);

@@ -1,11 +1,12 @@
 /*
  * ctl_partner.c - partner add: a provider's issuer, keys and algorithms into a partner's entry.
- * In: a discovery document and a key set, from the provider or from files.
+ * In: a discovery document and a key set, from the provider or from files; or a tenant entry (--from).
  * Out: the partner's entry added or completed; nothing is written before all is checked.
  */
 #include "ctl_oidc.h"
 
 #include "snapshot.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ struct adding {
 	char *keys; /* the cleaned set */
 	struct ctl_keys parsed;
 	unsigned algs;
+	struct ctl_entry *theirs; /* the tenant entry of --from */
+	char *id;                 /* of the partner */
 	struct b2b_graph_entry want;
 	struct ctl_plan plan;
 };
@@ -29,10 +32,19 @@ static int check_usage(const struct ctl_options *options)
 		    options->tenant_claims.count > 0;
 
 	if (options->refresh)
-		return adds ? ctl_misuse("--refresh goes with --partner, --ca-file and --dry-run "
-					 "alone",
-					 "")
-			    : CTL_DONE;
+		return adds || options->from || options->home_uri || options->update
+			       ? ctl_misuse("--refresh goes with --partner, --ca-file and "
+					    "--dry-run alone",
+					    "")
+			       : CTL_DONE;
+	if (options->from && (adds || (options->home_uri && options->update)))
+		return ctl_misuse("--from goes with --partner, --home or --update, --ca-file and "
+				  "--dry-run alone",
+				  "");
+	if (options->from)
+		return CTL_DONE;
+	if (options->home_uri || options->update)
+		return ctl_misuse("--home and --update go with --from", "");
 	if (!options->partner)
 		return ctl_misuse("partner add wants --partner", "");
 	if (options->discovery && options->issuer)
@@ -116,6 +128,59 @@ static int read_provider(struct adding *adding)
 		result = ctl_keys_parse(adding->keys, &adding->parsed);
 	return result == CTL_DONE ? choose_algs(adding) : result;
 }
+
+/* --- another organisation with slapo-b2b --- */
+
+/* Ids are compared without regard to case, and tokens carry them in lower case. */
+static char *lower_text(const struct ctl_entry *entry, enum b2b_attr attr)
+{
+	struct b2b_str value = ctl_entry_first(entry, attr);
+	char *text = ctl_format("%.*s", (int)value.len, value.s);
+
+	for (char *c = text; *c; c++)
+		*c = b2b_lower(*c);
+	return text;
+}
+
+static int take_keys(struct adding *adding, struct b2b_str set)
+{
+	struct b2b_error error = { "" };
+
+	adding->algs = B2B_ALG_EDDSA | B2B_ALG_ES256; /* whatever its next key is */
+	if (set.len == 0)
+		return ctl_fail("%s: %s has no b2bJwks, so it signs no tokens",
+				adding->options->from, adding->theirs->dn);
+	if (b2b_jwks_clean(set, NULL, NULL, &adding->keys, &error) != B2B_OK)
+		return ctl_fail("%s: b2bJwks: %s", adding->options->from, error.text);
+	if (ctl_keys_parse(adding->keys, &adding->parsed) != CTL_DONE)
+		return CTL_FAILED;
+	if (adding->algs & ctl_keys_algs(&adding->parsed))
+		return CTL_DONE;
+	return ctl_fail("%s: b2bJwks has no key for EdDSA or ES256", adding->options->from);
+}
+
+static int read_theirs(struct adding *adding)
+{
+	const char *wanted = adding->options->partner;
+	struct b2b_str issuer;
+	int result = ctl_from_read(adding->options, &adding->theirs);
+
+	if (result != CTL_DONE)
+		return result;
+	adding->id = lower_text(adding->theirs, B2B_ATTR_TENANT_ID);
+	if (!*adding->id)
+		return ctl_fail("%s: %s has no b2bTenantId", adding->options->from,
+				adding->theirs->dn);
+	if (wanted && !b2b_str_equal_nocase(b2b_str_of(wanted), b2b_str_of(adding->id)))
+		return ctl_fail("%s: that is %s, not %s", adding->options->from, adding->id,
+				wanted);
+	issuer = ctl_entry_first(adding->theirs, B2B_ATTR_ISSUER);
+	adding->provider.issuer = issuer.len ? ctl_format("%.*s", (int)issuer.len, issuer.s)
+					     : ctl_format("%s", adding->id);
+	return take_keys(adding, ctl_entry_first(adding->theirs, B2B_ATTR_JWKS));
+}
+
+/* --- what is wanted --- */
 
 static void want_text(struct adding *adding, enum b2b_attr attr, const char *text)
 {
@@ -205,6 +270,84 @@ static void want_all(struct adding *adding, const struct ctl_entry *old)
 	want_text(adding, B2B_ATTR_SUBJECT_CLAIM, adding->options->subject_claim);
 }
 
+/* Of a partner that is there what the administrator set stays: keys alone are renewed, and what a
+ * token needs is added where it is missing. */
+static void want_theirs(struct adding *adding, const struct ctl_entry *old)
+{
+	const char *home = adding->options->home_uri;
+	char *ours = lower_text(adding->tenant.entry, B2B_ATTR_TENANT_ID);
+	struct b2b_source theirs = ctl_entry_source(adding->theirs);
+	struct b2b_str value;
+
+	want_text(adding, B2B_ATTR_ISSUER, adding->provider.issuer);
+	want_keys(adding, old);
+	if (!old || ctl_entry_first(old, B2B_ATTR_AUDIENCE).len == 0)
+		want_text(adding, B2B_ATTR_AUDIENCE, ours);
+	free(ours);
+	if (old) {
+		want_idp(adding, old);
+		return;
+	}
+	want_text(adding, B2B_ATTR_TOKEN_ALGORITHM, b2b_alg_name(B2B_ALG_EDDSA));
+	want_text(adding, B2B_ATTR_TOKEN_ALGORITHM, b2b_alg_name(B2B_ALG_ES256));
+	for (size_t i = 0; theirs.value(theirs.entry, B2B_ATTR_TENANT_DOMAIN, i, &value); i++)
+		ctl_want(&adding->want, B2B_ATTR_TENANT_DOMAIN, value);
+	want_text(adding, B2B_ATTR_IDP, home ? "{0}oidc" : "oidc");
+	want_text(adding, B2B_ATTR_IDP, home ? "{1}ldap" : NULL);
+	want_text(adding, B2B_ATTR_HOME_URI, home);
+}
+
+/* Whom this is, before it is written: its keys by their names, the rest as it will stand. */
+static void show_theirs(const struct adding *adding, LDAPMod *const *mods)
+{
+	struct b2b_str name = ctl_entry_first(adding->theirs, B2B_ATTR_TENANT_NAME);
+
+	ctl_say("%s is %s%s%.*s%s, %s", adding->options->from, adding->id, name.len ? " (" : "",
+		(int)name.len, name.s, name.len ? ")" : "", adding->theirs->dn);
+	for (; mods && *mods; mods++) {
+		bool is_keys = strcmp((*mods)->mod_type, b2b_attr_name(B2B_ATTR_JWKS)) == 0;
+
+		for (char **value = (*mods)->mod_values; !is_keys && value && *value; value++)
+			ctl_say("  %s: %s", (*mods)->mod_type, *value);
+		for (size_t i = 0; is_keys && i < adding->parsed.count; i++) {
+			char *key = ctl_key_name(&adding->parsed.list[i]);
+
+			ctl_say("  %s: %s, %s", (*mods)->mod_type, key,
+				adding->parsed.list[i].kind);
+			free(key);
+		}
+	}
+}
+
+static int check_theirs(const struct adding *adding)
+{
+	bool update = adding->options->update;
+	LDAPMod **mods = ctl_plan_mods(&adding->plan);
+	int result = CTL_DONE;
+
+	show_theirs(adding, mods);
+	if (update && !adding->plan.old)
+		result = ctl_fail("there is no partner %s; without --update it is added",
+				  adding->id);
+	else if (!update && adding->plan.old && mods)
+		result = ctl_fail("%s is there already; see --update", adding->plan.dn);
+	if (mods)
+		ldap_mods_free(mods, 1);
+	return result;
+}
+
+static int check_ours(const struct adding *adding)
+{
+	struct b2b_str ours = ctl_entry_first(adding->tenant.entry, B2B_ATTR_TENANT_ID);
+
+	if (ours.len == 0)
+		return ctl_fail("%s has no b2bTenantId, so no token can be meant for it",
+				adding->tenant.entry->dn);
+	if (b2b_str_equal_nocase(ours, b2b_str_of(adding->id)))
+		return ctl_fail("%s: %s is our own b2bTenantId", adding->options->from, adding->id);
+	return CTL_DONE;
+}
+
 /* Whether the partner can be told from others of its issuer. */
 static int check_conflict(struct adding *adding)
 {
@@ -242,22 +385,34 @@ static int check_conflict(struct adding *adding)
 static int make_plan(struct adding *adding)
 {
 	struct ctl_plan *plan = &adding->plan;
-	const char *id = adding->options->partner;
+	const char *id = adding->id;
 
 	if (ctl_tenant_demand(&adding->tenant) != CTL_DONE ||
+	    (adding->theirs && check_ours(adding) != CTL_DONE) ||
 	    ctl_partner_find(adding->ld, &adding->tenant, id, &plan->old) != CTL_DONE)
 		return CTL_FAILED;
 	if (plan->old && check_old(adding, plan->old) != CTL_DONE)
 		return CTL_FAILED;
+	if (adding->theirs && !plan->old &&
+	    ctl_from_check_domains(adding->options, adding->ld, &adding->tenant, adding->theirs) !=
+		    CTL_DONE)
+		return CTL_FAILED;
 	adding->want.tenant_id = ctl_format("%s", id);
-	want_all(adding, plan->old);
+	if (adding->theirs)
+		want_theirs(adding, plan->old);
+	else
+		want_all(adding, plan->old);
 	plan->want = &adding->want;
 	plan->dn =
 		plan->old ? ctl_format("%s", plan->old->dn) : ctl_partner_dn(&adding->tenant, id);
 	if (ctl_plan_make(plan) != CTL_DONE || check_algs(adding) != CTL_DONE)
 		return CTL_FAILED;
+	if (check_conflict(adding) != CTL_DONE)
+		return CTL_FAILED;
+	if (adding->theirs)
+		return check_theirs(adding);
 	note_surprises(adding, plan->old);
-	return check_conflict(adding);
+	return CTL_DONE;
 }
 
 static void clear(struct adding *adding)
@@ -266,6 +421,8 @@ static void clear(struct adding *adding)
 	ctl_want_clear(&adding->want);
 	ctl_keys_clear(&adding->parsed);
 	free(adding->keys);
+	free(adding->id);
+	ctl_entry_free(&adding->theirs);
 	ctl_provider_clear(&adding->provider);
 	ctl_tenant_clear(&adding->tenant);
 	if (adding->ld)
@@ -280,7 +437,9 @@ int ctl_partner_add(struct ctl_options *options)
 
 	if (result != CTL_DONE || options->refresh)
 		return result == CTL_DONE ? ctl_partner_refresh(options) : result;
-	result = read_provider(&adding);
+	if (!options->from)
+		adding.id = ctl_format("%s", options->partner);
+	result = options->from ? read_theirs(&adding) : read_provider(&adding);
 	if (result == CTL_DONE)
 		result = ctl_connect(options, &adding.ld);
 	if (result == CTL_DONE)

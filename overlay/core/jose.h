@@ -104,4 +104,36 @@ void b2b_jws_clear(struct b2b_jws *jws);
  * something that starts with '{'.  Cheap, trusts nothing, decides nothing about validity. */
 bool b2b_jws_is_like(struct b2b_str text);
 
+/* --- jose_sign.c, jose_signer.c: tokens of our own --- */
+
+#define B2B_THUMBPRINT_SIZE 44 /* base64url of SHA-256, NUL included */
+/* RFC 7638, SHA-256, of a public JWK (RSA, EC, OKP).  B2B_ERR_INVALID: it is none. */
+enum b2b_err b2b_jwk_thumbprint(struct b2b_str jwk, char text_r[B2B_THUMBPRINT_SIZE],
+				struct b2b_error *error);
+
+struct b2b_signer; /* one private key, and the public halves of more; immutable, any thread */
+
+/*
+ * pem: a file of private keys (RFC 7468), unencrypted.  Those that are Ed25519 (EdDSA) or P-256
+ * (ES256) are published, in their order, each once; the last of them signs.  Others are noted (note may
+ * be NULL) and nothing is done with them; what is no private key is passed over.  Nothing of pem is
+ * kept but the key that signs.  *signer_r: caller frees; NULL unless B2B_OK.  B2B_ERR_INVALID: none
+ * of the keys can sign, or one cannot be read at all.
+ */
+enum b2b_err b2b_signer_new(struct b2b_str pem, b2b_jwks_note *note, void *ctx,
+			    struct b2b_signer **signer_r, struct b2b_error *error);
+void b2b_signer_free(struct b2b_signer **signer); /* wipes, sets NULL, accepts NULL */
+/* The public set (RFC 7517), which b2b_jwks_parse takes: kty, crv, x, y, kid (the thumbprint), alg,
+ * use of each.  Borrowed. */
+const char *b2b_signer_jwks(const struct b2b_signer *signer);
+/* The kid of the key that signs; borrowed. */
+const char *b2b_signer_kid(const struct b2b_signer *signer);
+/* A compact JWS (RFC 7515, 7.1) of a payload, with alg, kid and typ JWT in its header.  *token_r:
+ * caller frees, wiped with OPENSSL_cleanse: who has it is somebody. */
+enum b2b_err b2b_signer_sign(const struct b2b_signer *signer, struct b2b_str payload,
+			     char **token_r);
+/* The same with a header of the caller's. */
+enum b2b_err b2b_signer_sign_as(const struct b2b_signer *signer, struct b2b_str header,
+				struct b2b_str payload, char **token_r);
+
 #endif

@@ -1,7 +1,7 @@
 /*
  * jose_base64.c - base64url as RFC 7515 wants it (RFC 4648, 5, without padding), strictly.
- * In: a part of a token or a member of a key, any bytes.
- * Out: the bytes it stands for; of two texts, at most one stands for the same bytes.
+ * In: a part of a token or a member of a key, any bytes; bytes of ours.
+ * Out: the bytes it stands for; of two texts, at most one stands for the same bytes.  Text of ours.
  */
 #include "jose_parts.h"
 
@@ -55,6 +55,23 @@ bool b2b_jose_decode(struct b2b_str text, uint8_t *bytes_r)
 		cut = left == 3 ? c & 0x03 : b & 0x0f;
 	}
 	return !(seen & XX) && cut == 0;
+}
+
+void b2b_jose_encode(const uint8_t *bytes, size_t len, char *text_r)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	uint32_t bits = 0;
+	unsigned waiting = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bits = (bits << 8 | bytes[i]) & 0xffff;
+		for (waiting += 8; waiting >= 6; waiting -= 6)
+			*text_r++ = alphabet[bits >> (waiting - 6) & 63];
+	}
+	if (waiting)
+		*text_r++ = alphabet[bits << (6 - waiting) & 63];
+	*text_r = '\0';
 }
 
 bool b2b_jws_is_like(struct b2b_str text)

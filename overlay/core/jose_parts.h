@@ -53,6 +53,14 @@ static inline size_t b2b_jose_decoded_len(size_t text_len)
  * blanks, no '+' or '/', no bits that are cut off (RFC 4648, 3.5). */
 bool b2b_jose_decode(struct b2b_str text, uint8_t *bytes_r);
 
+/* How many characters b2b_jose_encode writes, without the NUL. */
+static inline size_t b2b_jose_encoded_len(size_t len)
+{
+	return (len * 4 + 2) / 3;
+}
+/* Writes base64url without padding, and a NUL. */
+void b2b_jose_encode(const uint8_t *bytes, size_t len, char *text_r);
+
 /* JSON without duplicate members, "\u0000", or anything behind it.  *json_r: caller gives it to
  * json_decref; fault_r may be NULL and says what, where, and nothing of the text. */
 enum b2b_err b2b_jose_json(struct b2b_str text, json_t **json_r, struct b2b_error *fault_r);

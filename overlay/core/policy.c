@@ -24,6 +24,7 @@ static void free_list(struct b2b_list *list)
 static void free_tenant(struct b2b_tenant_policy *tenant)
 {
 	free(tenant->tenant_id);
+	free(tenant->issuer);
 	free(tenant->guest_base);
 	free(tenant->terms_version);
 	b2b_policy_free_list(tenant->labels, tenant->label_count);

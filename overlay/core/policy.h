@@ -156,12 +156,13 @@ struct b2b_mass_limit {
 };
 
 struct b2b_attribute_label { /* of b2bAttributeLabel */
-	char *type;  /* name or OID of an attribute type */
-	char *label; /* in one block with type */
+	char *type;          /* name or OID of an attribute type */
+	char *label;         /* in one block with type */
 };
 
 struct b2b_tenant_policy {
 	char *tenant_id;  /* or NULL */
+	char *issuer;     /* of our own tokens, or NULL: tenant_id */
 	char *guest_base; /* normalised DN or NULL */
 	unsigned guest_lifetime_days, review_interval_days, review_duration_days;
 	unsigned invitation_lifetime_days, delete_grace_days, inactivity_days;
@@ -170,7 +171,7 @@ struct b2b_tenant_policy {
 	char *terms_version;                /* or NULL: nobody can have accepted it */
 	char **labels;                      /* lowest first */
 	size_t label_count;
-	char *default_label;                              /* or NULL: the lowest */
+	char *default_label; /* or NULL: the lowest */
 	struct b2b_attribute_label *attribute_labels;
 	size_t attribute_label_count;
 	enum b2b_inviters inviters_are;                   /* admins where the entry says nothing */

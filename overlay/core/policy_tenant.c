@@ -275,6 +275,8 @@ void b2b_policy_read_tenant(struct b2b_reader *reader, struct b2b_tenant_policy 
 	struct b2b_guest_level level = { false, B2B_SEES_LIMITED };
 
 	b2b_policy_read_id(reader, B2B_ATTR_TENANT_ID, &tenant->tenant_id);
+	/* b2bJwks beside it is the server's own, for others to read */
+	b2b_read_text(reader, B2B_ATTR_ISSUER, &tenant->issuer);
 	b2b_read_text(reader, B2B_ATTR_GUEST_BASE, &tenant->guest_base);
 	read_days(reader, tenant);
 	b2b_policy_read_level(reader, &level);

@@ -3,7 +3,7 @@
  * In: values as an administrator writes them, at the start or while slapd runs.  Out: struct
  * b2b_tenant, and what runs follows; a refusal names option and value and changes nothing.
  */
-#include "glue.h"
+#include "life.h"
 
 #include <ac/errno.h>
 
@@ -179,6 +179,23 @@ static bool read_key_file(const char *path, char text_r[KEY_FILE_MAX], size_t *b
 	return whole;
 }
 
+static void note_key(void *ctx, const char *which, const char *why)
+{
+	const struct b2b_tenant *tenant = ctx;
+
+	Debug(LDAP_DEBUG_ANY, "b2b: b2b-key-file \"%s\": %s %s\n", tenant->key_file, which, why);
+}
+
+static void load_signer(struct b2b_tenant *tenant, struct b2b_str pem)
+{
+	struct b2b_error error = { "" };
+
+	if (b2b_signer_new(pem, note_key, tenant, &tenant->signer, &error) != B2B_OK)
+		Debug(LDAP_DEBUG_ANY,
+		      "b2b: b2b-key-file \"%s\": %s: no tokens are signed, no keys published\n",
+		      tenant->key_file, error.text[0] ? error.text : "out of memory");
+}
+
 void b2b_config_load_key(struct b2b_tenant *tenant)
 {
 	struct b2b_error error = { "" };
@@ -187,6 +204,7 @@ void b2b_config_load_key(struct b2b_tenant *tenant)
 
 	b2b_seal_free(&tenant->seal);
 	b2b_mint_free(&tenant->mint);
+	b2b_signer_free(&tenant->signer);
 	if (!tenant->key_file)
 		return;
 	text = ch_malloc(KEY_FILE_MAX);
@@ -194,6 +212,8 @@ void b2b_config_load_key(struct b2b_tenant *tenant)
 		b2b_error_set(&error, "%s", strerror(errno));
 	else if (b2b_seal_new((struct b2b_str){ text, bytes }, &tenant->seal, &error) == B2B_OK)
 		b2b_mint_new((struct b2b_str){ text, bytes }, &tenant->mint, &error);
+	if (tenant->mint)
+		load_signer(tenant, (struct b2b_str){ text, bytes });
 	OPENSSL_cleanse(text, KEY_FILE_MAX);
 	ch_free(text);
 	if (!tenant->mint)
@@ -223,6 +243,7 @@ static int follow_configuration(struct b2b_tenant *tenant, int type)
 		return 0;
 	case CFG_KEY_FILE:
 		b2b_config_load_key(tenant);
+		b2b_task_wake(tenant);
 		return 0;
 	default:
 		return 0;

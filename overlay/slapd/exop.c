@@ -27,6 +27,7 @@ static const char *const invite_members[] = { "mail",    "tenant",       "displa
 static const char *const redeem_members[] = { "ticket", "guest", "token",  "password", "passcode",
 					      "totp",   "terms", "suffix", NULL };
 static const char *const passcode_members[] = { "guest", "mail", "ticket", "suffix", NULL };
+static const char *const issue_members[] = { "tenant", "application", "suffix", NULL };
 static const char *const explain_members[] = { "guest",  "application", "peer",   "ssf",
 					       "claims", "entry",       "suffix", NULL };
 static const char *const request_members[] = { "mail",   "displayName", "tenant", "applications",
@@ -37,6 +38,7 @@ static const struct kind kinds[] = {
 	{ BER_BVC(B2B_OID ".3.1"), b2b_invite_exop, invite_members, NULL, false, true },
 	{ BER_BVC(B2B_OID ".3.2"), b2b_redeem_exop, redeem_members, "guest", true, true },
 	{ BER_BVC(B2B_OID ".3.3"), b2b_passcode_exop, passcode_members, "guest", true, true },
+	{ BER_BVC(B2B_OID ".3.4"), b2b_issue_exop, issue_members, NULL, false, false },
 	{ BER_BVC(B2B_OID ".3.5"), b2b_explain_exop, explain_members, "guest", false, false },
 	{ BER_BVC(B2B_OID ".3.6"), b2b_request_exop, request_members, NULL, true, true },
 	{ BER_BVC(B2B_OID ".3.7"), b2b_totp_exop, totp_members, "guest", false, true },

@@ -81,8 +81,7 @@ static void look_at_base(struct looking *looking)
 static const char *judge(struct looking *looking, bool *shows_r)
 {
 	static const char *const whys[] = {
-		[B2B_VIEW_HIDDEN] = "neither its own nor in the scope of an application that it "
-				    "may use",
+		[B2B_VIEW_HIDDEN] = "neither its own nor in a scope that it may see",
 		[B2B_VIEW_LABEL] = "its label is above the bound",
 		[B2B_VIEW_OWN] = "own entry",
 		[B2B_VIEW_SCOPE] = "scope",

@@ -61,42 +61,6 @@ static void push_callback(Operation *op, slap_response *response, void *ctx)
 	op->o_callback = cb;
 }
 
-/* Makes the answers about hidden and missing entries alike. */
-static int hide_existence(Operation *op, SlapReply *rs)
-{
-	bool adds_in_vain = op->o_callback->sc_private != NULL;
-
-	if (rs->sr_type != REP_RESULT)
-		return SLAP_CB_CONTINUE;
-	if (op->o_tag == LDAP_REQ_SEARCH)
-		b2b_narrow_learn(op);
-	/* slapd looks for the name before it asks whether the account may add at all */
-	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
-		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
-		rs->sr_text = "no write access to parent";
-	}
-	/* where an alias leads to a hidden entry, the search is told that there is none */
-	if (rs->sr_err == LDAP_ALIAS_PROBLEM) {
-		rs->sr_err = LDAP_NO_SUCH_OBJECT;
-		rs->sr_text = NULL;
-	}
-	/* of a hidden entry it comes without a matched DN, of a missing one with */
-	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
-		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
-			ch_free((char *)rs->sr_matched);
-			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
-		}
-		rs->sr_matched = NULL;
-	}
-	return SLAP_CB_CONTINUE;
-}
-
-/* adds_in_vain: what is added has the name of a hidden entry, in a place where it may not be. */
-static void push_hide_existence(Operation *op, bool adds_in_vain)
-{
-	push_callback(op, hide_existence, adds_in_vain ? op : NULL);
-}
-
 /* Controls a guest may send; any other, critical or not, is refused: what a control that is not
  * known here lets its user see is not known either. */
 static const char *const guest_controls[] = {
@@ -251,7 +215,7 @@ static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *
 	b2b_filter_close(op);
 	if (b2b_filter_compares_hidden(op, passage))
 		push_callback(op, say_no_attribute, NULL);
-	push_hide_existence(op, hidden && add && !may);
+	b2b_alike_answers(op, hidden && add && !may);
 	return SLAP_CB_CONTINUE;
 }
 
@@ -329,7 +293,7 @@ static int gate_operation(Operation *op, SlapReply *rs)
 		if (op->o_tag == LDAP_REQ_SEARCH)
 			op->ors_deref = LDAP_DEREF_NEVER;
 		b2b_filter_close(op);
-		push_hide_existence(op, false);
+		b2b_alike_answers(op, false);
 		if (op->o_tag == LDAP_REQ_SEARCH && !narrow.off)
 			return b2b_narrow_search(op, rs, passage);
 	} else if (passage->service) {

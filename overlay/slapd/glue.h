@@ -49,6 +49,7 @@ struct b2b_tenant {
 	/* of key_file; NULL: none is configured, or it cannot be used */
 	struct b2b_seal *seal;
 	struct b2b_mint *mint;     /* of tickets and mailed codes */
+	struct b2b_signer *signer; /* of tokens for our members; it changes with the pool paused */
 	struct b2b_limits *limits; /* how often strangers may ask */
 
 	ldap_pvt_thread_mutex_t snapshot_mutex; /* guards snapshot, the pointer */
@@ -236,6 +237,9 @@ void b2b_map_log_denial(Operation *op, const struct b2b_guest *guest, const char
 /* The same of a member of ours who would be a guest of partner_id. */
 void b2b_map_log_out(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
 		     struct b2b_str app_id, const struct b2b_verdict *verdict);
+/* The line of a token that was given to a member; jti is all of it that is told. */
+void b2b_map_log_token(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
+		       struct b2b_str app_id, const char *jti);
 const char *b2b_map_app_id(const struct b2b_rule *app); /* "directory" for NULL */
 /* What the client hears of a denial once the proof was right: the code, and "b2b: <reason>". */
 int b2b_map_code(enum b2b_reason reason);
@@ -331,11 +335,18 @@ struct b2b_view_labels {
 };
 
 /* passage.c: what is known of the operation under way */
+struct b2b_passage_seen { /* the guest that a service account's search looked at last */
+	const struct b2b_tenant *tenant;
+	ID id; /* 0: none */
+	uint64_t published;
+	bool sees;
+};
 struct b2b_passage {
 	OpExtra extra;
 	struct berval ndn; /* whom this is about */
 	enum b2b_who who;
 	bool service; /* ndn is an application's service account */
+	struct b2b_passage_seen seen;
 	/* for guests; all that is pointed to lives in op's memory: */
 	struct b2b_tenant *tenant;
 	struct b2b_guest guest;
@@ -514,6 +525,11 @@ bool b2b_review_is_own(const struct berval *guest_ndn, Entry *e, const Attribute
 		       slap_access_t access);
 /* Whether a modification by a guest is about such an entry. */
 bool b2b_review_may_answer(Operation *op);
+
+/* alike.c */
+/* Makes the answers about hidden and missing entries alike.  adds_in_vain: what is added has the name
+ * of a hidden entry, in a place where it may not be. */
+void b2b_alike_answers(Operation *op, bool adds_in_vain);
 
 /* gate.c */
 int b2b_gate_register(void);

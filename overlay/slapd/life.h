@@ -189,6 +189,8 @@ int b2b_group_remove_all(struct b2b_sweep *sweep, const struct berval *member_nd
  * one any more. */
 void b2b_leave_note(Operation *op, struct b2b_tenant *tenant, const struct berval *ndn);
 void b2b_leave_run(struct b2b_sweep *sweep);
+/* publish.c: b2bJwks of the tenant entry becomes what the key file holds. */
+void b2b_publish_run(struct b2b_sweep *sweep);
 
 /* exop.c: extended operations that carry one JSON object in and one out */
 struct b2b_exop {
@@ -204,6 +206,7 @@ int b2b_invite_exop(struct b2b_exop *exop);   /* invite.c, .3.1 */
 int b2b_redeem_exop(struct b2b_exop *exop);   /* redeem.c, .3.2 */
 int b2b_passcode_exop(struct b2b_exop *exop); /* passcode.c, .3.3 */
 int b2b_explain_exop(struct b2b_exop *exop);  /* explain.c, .3.5 */
+int b2b_issue_exop(struct b2b_exop *exop);    /* issue.c, .3.4 */
 int b2b_request_exop(struct b2b_exop *exop);  /* request.c, .3.6 */
 int b2b_totp_exop(struct b2b_exop *exop);     /* totp_enrol.c, .3.7 */
 /* Refuses; text is static or in op's memory, or NULL.  Answers err. */

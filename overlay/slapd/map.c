@@ -308,6 +308,18 @@ static const char *printable_word(char *to, size_t size, struct b2b_str from)
 	return to;
 }
 
+void b2b_map_log_token(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
+		       struct b2b_str app_id, const char *jti)
+{
+	char dn[1024], tenant[256], app[256];
+
+	printable(dn, sizeof(dn), b2b_map_str(ndn));
+	printable_word(tenant, sizeof(tenant), partner_id);
+	printable_word(app, sizeof(app), app_id.len ? app_id : b2b_str_of("directory"));
+	Debug(LDAP_DEBUG_STATS, "b2b: %s member=\"%s\" tenant=%s app=%s token jti=%s\n",
+	      op->o_log_prefix, dn, tenant, app, jti);
+}
+
 void b2b_map_log_out(Operation *op, const struct berval *ndn, struct b2b_str partner_id,
 		     struct b2b_str app_id, const struct b2b_verdict *verdict)
 {

@@ -230,6 +230,13 @@ struct b2b_passage *b2b_passage_enter(Operation *op)
 	return passage;
 }
 
+/* At each check of access, and mostly one and the same string. */
+static bool is_same(const struct berval *a, const struct berval *b)
+{
+	return a->bv_len == b->bv_len &&
+	       (a->bv_val == b->bv_val || !memcmp(a->bv_val, b->bv_val, a->bv_len));
+}
+
 struct b2b_passage *b2b_passage_find(Operation *op)
 {
 	OpExtra *extra;
@@ -238,7 +245,7 @@ struct b2b_passage *b2b_passage_find(Operation *op)
 	{
 		struct b2b_passage *passage = (struct b2b_passage *)extra;
 
-		if (extra->oe_key == &passage_key && bvmatch(&passage->ndn, &op->o_ndn))
+		if (extra->oe_key == &passage_key && is_same(&passage->ndn, &op->o_ndn))
 			return passage;
 	}
 	return NULL;

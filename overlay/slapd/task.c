@@ -177,6 +177,7 @@ static void sweep_tenant(struct b2b_whole_sweep *sweep)
 
 	b2b_time_format(slap_get_time(), now);
 	snprintf(filter, sizeof(filter), "(b2bNextDue<=%s)", now);
+	b2b_publish_run(&sweep->pub);
 	b2b_leave_run(&sweep->pub); /* nobody goes by it: a halt does not concern it */
 	if (!b2b_mass_may_begin(sweep, sweep->pub.tenant->repaired ? filter : whole))
 		return;

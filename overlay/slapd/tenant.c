@@ -63,6 +63,7 @@ void b2b_tenant_release(struct b2b_tenant **tenantp)
 	b2b_gone_forget(&tenant->left);
 	b2b_seal_free(&tenant->seal);
 	b2b_mint_free(&tenant->mint);
+	b2b_signer_free(&tenant->signer);
 	b2b_limits_free(&tenant->limits);
 	b2b_snapshot_unref(&tenant->snapshot);
 	ch_free(tenant->base.bv_val);

@@ -6,14 +6,11 @@
  */
 #include "glue.h"
 
-bool b2b_view_finds_entry(Operation *op, const struct b2b_passage *p, Entry *e)
+/* Whether policy lets a service account find this guest. */
+static bool judge(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant, Entry *e)
 {
-	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
 	struct b2b_guest guest;
 	bool sees = true;
-
-	if (!tenant)
-		return true;
 	struct b2b_snapshot *snapshot = b2b_tenant_snapshot(tenant);
 	const struct b2b_rule *app = b2b_snapshot_app_by_service(snapshot, b2b_map_str(&p->ndn));
 	if (app) {
@@ -26,6 +23,33 @@ bool b2b_view_finds_entry(Operation *op, const struct b2b_passage *p, Entry *e)
 	}
 	b2b_snapshot_unref(&snapshot);
 	return sees;
+}
+
+bool b2b_view_finds_entry(Operation *op, const struct b2b_passage *p, Entry *e)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
+
+	return !tenant || judge(op, p, tenant, e);
+}
+
+/* Whether a service account finds this guest.  A search checks an entry's attributes one after the
+ * other: they share one verdict, of the policy that is published now. */
+static bool service_sees(Operation *op, struct b2b_passage *p, Entry *e)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(&e->e_nname);
+	struct b2b_passage_seen *seen = &p->seen;
+
+	if (!tenant)
+		return true;
+	/* a search that stays (RFC 4533) outlives changes of the entry */
+	if (op->o_tag != LDAP_REQ_SEARCH || op->o_sync > SLAP_CONTROL_IGNORED || !e->e_id ||
+	    e->e_id == NOID)
+		return judge(op, p, tenant, e);
+	uint64_t published = atomic_load(&tenant->published);
+	if (seen->id != e->e_id || seen->tenant != tenant || seen->published != published)
+		*seen = (struct b2b_passage_seen){ tenant, e->e_id, published,
+						   judge(op, p, tenant, e) };
+	return seen->sees;
 }
 
 bool b2b_view_finds(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant,
@@ -84,6 +108,5 @@ bool b2b_view_service(Operation *op, struct b2b_passage *p, Entry *e, AttributeD
 	/* an application may invite: what it is about to add cannot be hidden from it */
 	if (op->o_tag == LDAP_REQ_ADD && e == op->ora_e)
 		return true;
-	return b2b_view_finds_entry(op, p, e) &&
-	       b2b_values_view(op, p, e, desc, val, access, state);
+	return service_sees(op, p, e) && b2b_values_view(op, p, e, desc, val, access, state);
 }

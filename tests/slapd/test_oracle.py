@@ -132,9 +132,10 @@ def test_service_follows_aliases_to_nothing(world, wiki):
 
 
 def test_subordinates_are_not_told(world, wiki):
-    """hasSubordinates would tell of what is hidden below: guests see it nowhere and service accounts
-    only of guests, both may not filter by it elsewhere, and a compare has one answer.  slapd that denies the compare
-    itself keeps the entry, and dies at the next operation of that thread: it serves on."""
+    """hasSubordinates would tell of what is hidden below: guests see it nowhere and service
+    accounts only of guests, both may not filter by it elsewhere, and a compare has one answer.
+    slapd that denies the compare itself keeps the entry, and dies at the next operation of that
+    thread: here it serves on."""
     set_level(world, "member")
     with Wire(world, guest_dn("alice"), "alice-pw") as alice:
         for wired in (alice, wiki):

@@ -2,12 +2,11 @@
 and entries of every kind that a guest or a service account may not see: only the gate stands."""
 
 from . import builders, gate_world
-from .builders import BASE, GUESTS, PEOPLE, ROOTPW, SUFFIX, guest_dn, service_dn
+from .builders import BASE, GUESTS, ROOTPW, SUFFIX, guest_dn
 from .gate_world import PAYROLL, PROJECTS, entry
 
 OVERLAYS = ("accesslog", "syncprov", "sssvlv", "deref", "dds", "ppolicy")
 GLUED = f"ou=glued,{SUFFIX}"
-REVIEWED = f"cn=asked,cn=reviews,{BASE}"
 
 
 def tree():
@@ -54,10 +53,11 @@ def _configuration(make_dir):
     return database, glued, others
 
 
-def build(home, make_server, make_dir):
+def build(home, make_server, make_dir, certs=None):
     database, glued, others = _configuration(make_dir)
     server = make_server(
-        builders.tenant_server, start=False, modules=(*OVERLAYS, "back_monitor"),
+        builders.tenant_server, start=False, certs=certs,
+        modules=(*OVERLAYS, "back_monitor"),
         global_conf="authz-policy to\ndefaultsearchbase cn=config\n",
         access="access to * by * manage\n", database=database,
         databases=others)

@@ -2,7 +2,6 @@
 compared to the last one.  Its BER is hostile.py's."""
 
 import socket
-import struct
 from urllib.parse import unquote
 
 from .hostile import ber, ber_int, ber_split
@@ -65,7 +64,7 @@ def extended(oid, value=None):
 
 
 def abandon(message):
-    return ber(0x50, struct.pack("B", message))
+    return ber_int(message, 0x50)
 
 
 def control(oid, value=None, critical=False):

@@ -1,0 +1,46 @@
+/*
+ * alike.c - what is hidden and what does not exist: the same answers.
+ * In: an operation of a guest or of a service account.  Out: a callback that mends what slapd
+ * answers.
+ */
+#include "glue.h"
+
+/* Makes the answers about hidden and missing entries alike. */
+static int hide_existence(Operation *op, SlapReply *rs)
+{
+	bool adds_in_vain = op->o_callback->sc_private != NULL;
+
+	if (rs->sr_type != REP_RESULT)
+		return SLAP_CB_CONTINUE;
+	if (op->o_tag == LDAP_REQ_SEARCH)
+		b2b_narrow_learn(op);
+	/* slapd looks for the name before it asks whether the account may add at all */
+	if (rs->sr_err == LDAP_ALREADY_EXISTS && adds_in_vain) {
+		rs->sr_err = LDAP_INSUFFICIENT_ACCESS;
+		rs->sr_text = "no write access to parent";
+	}
+	/* where an alias leads to a hidden entry, the search is told that there is none */
+	if (rs->sr_err == LDAP_ALIAS_PROBLEM) {
+		rs->sr_err = LDAP_NO_SUCH_OBJECT;
+		rs->sr_text = NULL;
+	}
+	/* of a hidden entry it comes without a matched DN, of a missing one with */
+	if (rs->sr_err == LDAP_NO_SUCH_OBJECT && rs->sr_matched) {
+		if (rs->sr_flags & REP_MATCHED_MUSTBEFREED) {
+			ch_free((char *)rs->sr_matched);
+			rs->sr_flags &= ~(slap_mask_t)REP_MATCHED_MUSTBEFREED;
+		}
+		rs->sr_matched = NULL;
+	}
+	return SLAP_CB_CONTINUE;
+}
+
+void b2b_alike_answers(Operation *op, bool adds_in_vain)
+{
+	slap_callback *cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
+
+	cb->sc_response = hide_existence;
+	cb->sc_private = adds_in_vain ? cb : NULL;
+	cb->sc_next = op->o_callback;
+	op->o_callback = cb;
+}
