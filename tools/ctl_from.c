@@ -32,6 +32,12 @@ static char *published[] = {
 
 /* --- the place --- */
 
+static int misuse(const char *text)
+{
+	ctl_misuse("--from is not ldap[s]://host[/base]: ", text);
+	return CTL_USAGE;
+}
+
 static int read_place(const char *text, struct place *place_r)
 {
 	const char *host = strstr(text, "://");
@@ -41,14 +47,14 @@ static int read_place(const char *text, struct place *place_r)
 
 	*place_r = (struct place){ NULL, NULL, true };
 	if (!host || ldap_url_parse(text, &desc) != LDAP_URL_SUCCESS)
-		return ctl_misuse("--from is not ldap[s]://host[/base]: ", text);
+		return misuse(text);
 	host += strlen("://");
 	place_r->server = ctl_format("%.*s", (int)(host - text + (long)strcspn(host, "/?")), text);
 	place_r->base = ctl_format("%s", desc->lud_dn ? desc->lud_dn : "");
 	local = strcasecmp(desc->lud_scheme, "ldapi") == 0;
 	ldap_free_urldesc(desc);
 	if (!local && b2b_url_parse(b2b_str_of(place_r->server), &url) != B2B_OK)
-		return ctl_misuse("--from is not ldap[s]://host[/base]: ", text);
+		return misuse(text);
 	place_r->must_hide = !local && !url.tls && !url.loopback;
 	return CTL_DONE;
 }

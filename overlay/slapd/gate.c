@@ -167,14 +167,15 @@ static int gate_service(Operation *op, SlapReply *rs, const struct b2b_passage *
 		     op->o_tag == LDAP_REQ_MODRDN || op->o_tag == LDAP_REQ_ADD;
 	struct b2b_tenant *tenant = write ? b2b_tenant_of(&op->o_req_ndn) : NULL;
 	bool hidden = tenant && b2b_access_is_hidden_guest(op, tenant, &op->o_req_ndn);
-	/* a consumer refers every write, whatever the name, to its provider */
-	bool refers = tenant && SLAP_SINGLE_SHADOW(tenant->be);
+	/* a consumer refers every write, whatever the name, to its provider; in a transaction nothing
+	 * is looked up before its end, where keeper.c sees to it */
+	bool later = tenant && (SLAP_SINGLE_SHADOW(tenant->be) || op->o_txnSpec);
 	bool may = hidden && may_write_at_parent(op, tenant);
 	bool add = op->o_tag == LDAP_REQ_ADD; /* who may add hears that the name is taken */
 
 	/* to rename, slapd asks for the right at the parent before it looks for the entry */
-	if (!refers && ((hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN)) ||
-			renames_below_hidden(op, tenant)))
+	if (!later && ((hidden && !add && (may || op->o_tag != LDAP_REQ_MODRDN)) ||
+		       renames_below_hidden(op, tenant)))
 		return refuse_missing(op, rs, tenant);
 	if (b2b_filter_sorts_hidden(op))
 		return refuse(op, rs, LDAP_UNAVAILABLE_CRITICAL_EXTENSION,

@@ -433,8 +433,8 @@ bool b2b_view_finds(Operation *op, const struct b2b_passage *p, struct b2b_tenan
 		    struct berval *ndn);
 /* Whether ndn is a guest that does not exist for the service account whose operation this is. */
 bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct berval *ndn);
-/* Gives a guest that op's service account does not find a name where nothing stands (a guest is a
- * leaf), in op's memory: slapd then answers as for any missing entry.  True: it did. */
+/* Gives a guest that op's service account does not find, and what would stand below it, a name where
+ * nothing stands, in op's memory: slapd then answers as for any missing entry.  True: it did. */
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn);
 

@@ -78,8 +78,7 @@ static int find_member(struct issuing *it)
 		return refuse(it, LDAP_INSUFFICIENT_ACCESS, NULL);
 	it->member = entry_dup(e);
 	b2b_entry_release(it->op, it->tenant, e);
-	if (!attr_find(it->member->e_attrs, slap_schema.si_ad_entryUUID) ||
-	    !b2b_person_is_active(it->op, it->tenant, &it->op->o_ndn))
+	if (!b2b_person_is_active(it->op, it->tenant, &it->op->o_ndn))
 		return refuse(it, LDAP_INSUFFICIENT_ACCESS, NULL);
 	return LDAP_SUCCESS;
 }
@@ -152,16 +151,20 @@ static void put_ways(const struct issuing *it, json_t *claims)
 static json_t *make_claims(struct issuing *it, const struct b2b_tenant_policy *policy,
 			   const char *partner_id)
 {
-	Attribute *uuid = attr_find(it->member->e_attrs, slap_schema.si_ad_entryUUID);
-	const char *name = text_of(it, "displayName");
-	json_t *claims =
-		json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:s*}", "iss",
-			  policy->issuer ? policy->issuer : policy->tenant_id, "sub",
-			  uuid->a_vals[0].bv_val, "aud", partner_id, "tid", policy->tenant_id,
-			  "jti", it->jti, "iat", (json_int_t)it->now, "nbf", (json_int_t)it->now,
-			  "exp", (json_int_t)it->now + TOKEN_SECS, "auth_time",
-			  (json_int_t)it->op->o_conn->c_starttime, "azp",
-			  it->app_id.len ? it->app_id.s : NULL);
+	Attribute *uuid =
+		it->member ? attr_find(it->member->e_attrs, slap_schema.si_ad_entryUUID) : NULL;
+	const char *name = uuid ? text_of(it, "displayName") : NULL;
+	json_t *claims;
+
+	if (!uuid)
+		return NULL;
+	claims = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:s*}", "iss",
+			   policy->issuer ? policy->issuer : policy->tenant_id, "sub",
+			   uuid->a_vals[0].bv_val, "aud", partner_id, "tid", policy->tenant_id,
+			   "jti", it->jti, "iat", (json_int_t)it->now, "nbf", (json_int_t)it->now,
+			   "exp", (json_int_t)it->now + TOKEN_SECS, "auth_time",
+			   (json_int_t)it->op->o_conn->c_starttime, "azp",
+			   it->app_id.len ? it->app_id.s : NULL);
 
 	if (!claims)
 		return NULL;

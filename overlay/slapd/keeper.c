@@ -420,6 +420,8 @@ int b2b_keeper_modrdn(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
+	if (in_transaction(op) && b2b_access_divert(op, tenant, &op->o_req_dn, &op->o_req_ndn))
+		return SLAP_CB_CONTINUE;
 	bool from = concerns_policy(tenant, &op->o_req_ndn) ||
 		    dnIsSuffix(&tenant->nbase, &op->o_req_ndn);
 	bool into = op->orr_nnewSup && concerns_policy(tenant, op->orr_nnewSup);
@@ -463,6 +465,8 @@ int b2b_keeper_delete(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (!has_gate(op))
 		return refuse_gate(op, rs);
+	if (in_transaction(op) && b2b_access_divert(op, tenant, &op->o_req_dn, &op->o_req_ndn))
+		return SLAP_CB_CONTINUE;
 	bool policy = concerns_policy(tenant, &op->o_req_ndn);
 	bool guest = !policy && is_guest(op, tenant, &op->o_req_ndn);
 	if ((policy || guest) && in_transaction(op))

@@ -84,17 +84,35 @@ bool b2b_access_is_hidden_guest(Operation *op, struct b2b_tenant *tenant, struct
 	return hidden;
 }
 
+/* Beside what is hidden, not below it, where the right at the parent would be asked of it; and by an
+ * attribute that no client may write. */
+static struct berval nowhere_at(Operation *op, struct berval *dn)
+{
+	struct berval nowhere = BER_BVC("vendorName=nowhere"), parent, made;
+
+	dnParent(dn, &parent);
+	build_new_dn(&made, &parent, &nowhere, op->o_tmpmemctx);
+	return made;
+}
+
 bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *dn,
 		       struct berval *ndn)
 {
-	struct berval nowhere = BER_BVC("cn=nowhere"), name, nname;
+	struct berval below = BER_BVC("vendorName=nowhere"), parent, nparent;
 
-	if (!b2b_access_is_hidden_guest(op, tenant, ndn))
+	if (b2b_access_is_hidden_guest(op, tenant, ndn)) {
+		*dn = nowhere_at(op, dn);
+		*ndn = nowhere_at(op, ndn);
+		return true;
+	}
+	dnParent(dn, &parent);
+	dnParent(ndn, &nparent);
+	if (!b2b_access_is_hidden_guest(op, tenant, &nparent))
 		return false;
-	build_new_dn(&name, dn, &nowhere, op->o_tmpmemctx);
-	build_new_dn(&nname, ndn, &nowhere, op->o_tmpmemctx);
-	*dn = name;
-	*ndn = nname;
+	parent = nowhere_at(op, &parent);
+	nparent = nowhere_at(op, &nparent);
+	build_new_dn(dn, &parent, &below, op->o_tmpmemctx);
+	build_new_dn(ndn, &nparent, &below, op->o_tmpmemctx);
 	return true;
 }
 

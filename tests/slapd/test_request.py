@@ -491,8 +491,8 @@ def test_request__nothing_else_is_changed(server):
 def test_request__two_decide_at_once(make_server):
     """Set-up: who approves stands in the last of many groups, so that each decision is judged for a
     while. Steps: approvers decide one way and the other at the same moment. Expected: one is heard,
-    the others are told that the request is no longer pending; state, guest and notices fit
-    together."""
+    the others are told that the request is no longer pending, or to try again; state, guest and
+    notices fit together."""
     groups = [f"cn=g{n},{b.PEOPLE}" for n in range(2000)]
     who = [b.member_dn("app"), b.member_dn("bea")]
     data = "".join(f"dn: {dn}\nobjectClass: groupOfNames\nmember: "

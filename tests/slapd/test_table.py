@@ -232,7 +232,7 @@ WHERE = {
 
 
 def test_databases(world, alice):
-    """Set-up: a scope in the glued database too.  Each database, at each level: nothing at all (32),
+    """Set-up: a scope in the glued database too.  Each database, at each level: nothing (32),
     the guest's own entry, what lies in scopes, or everything that is not labelled too high."""
     wiki = f"dn: cn=wiki,cn=applications,{BASE}\nchangetype: modify\n"
     world.modify(f"{wiki}add: b2bAppScope\nb2bAppScope: {GLUED}\n")
@@ -263,6 +263,7 @@ def seen_at(world, alice, name, dn):
         return "scopes"
     private = {each for each in every if re.search("cn=(outbox|requests|reviews),cn=b2b", each)}
     labelled = {f"cn={label},{PROJECTS}" for label in ("general", "secret", "odd")}
+    labelled.add(f"uid=vip,{PEOPLE}")
     referrals = {each for each in every if "elsewhere" in each or "hidden-referral" in each}
     subentries = {each for each in every if "subentry" in each}
     missing = every - found - private - labelled - referrals - subentries

@@ -22,6 +22,23 @@ static void expect_list(const struct b2b_list *list, const char *const *wanted)
 
 #define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
+/* Our tokens' issuer as it is written; the keys beside it are for others, whatever they are. */
+START_TEST(test_rule_compile__issuer)
+{
+	struct b2b_rule *rule = test_rule(B2B_RULE_TENANT, "cn=b2b",
+					  "cn: b2b\nb2bTenantId: Ours\nb2bIssuer: urn:Ours\n"
+					  "b2bJwks: nothing of use");
+
+	ck_assert(!rule->invalid);
+	ck_assert_str_eq(rule->u.tenant.tenant_id, "ours");
+	ck_assert_str_eq(rule->u.tenant.issuer, "urn:Ours");
+	b2b_rule_unref(&rule);
+	rule = test_rule(B2B_RULE_TENANT, "cn=b2b", "cn: b2b");
+	ck_assert_ptr_null(rule->u.tenant.issuer);
+	b2b_rule_unref(&rule);
+}
+END_TEST
+
 /* Nothing said: administrators invite, nobody asks, 500 guests or 20 %. */
 START_TEST(test_rule_compile__silence)
 {
@@ -282,6 +299,7 @@ int main(void)
 	Suite *suite = suite_create("policy_tenant");
 	TCase *tcase = tcase_create("tenant");
 
+	tcase_add_test(tcase, test_rule_compile__issuer);
 	tcase_add_test(tcase, test_rule_compile__silence);
 	tcase_add_test(tcase, test_rule_compile__whole);
 	tcase_add_test(tcase, test_rule_compile__mass_limit);

@@ -2,7 +2,7 @@
 and entries of every kind that a guest or a service account may not see: only the gate stands."""
 
 from . import builders, gate_world
-from .builders import BASE, GUESTS, ROOTPW, SUFFIX, guest_dn
+from .builders import BASE, GUESTS, PEOPLE, ROOTPW, SUFFIX, guest_dn
 from .gate_world import PAYROLL, PROJECTS, entry
 
 OVERLAYS = ("accesslog", "syncprov", "sssvlv", "deref", "dds", "ppolicy")
@@ -15,6 +15,9 @@ def tree():
     return "".join((
         entry(f"cn=hidden-subentry,{PAYROLL}", sub, "subtreeSpecification: {}"),
         entry(f"cn=subentry,{PROJECTS}", sub, "subtreeSpecification: {}"),
+        builders.people_ldif(("vip",), PEOPLE).replace(
+            "objectClass: inetOrgPerson\n", "objectClass: inetOrgPerson\n"
+            "objectClass: b2bLabelled\nb2bLabel: Confidential\n"),
         entry(f"cn=deep,{PAYROLL}", "applicationProcess"),
         entry(f"cn=deeper,cn=deep,{PAYROLL}", "applicationProcess"),
         entry(f"cn=to-bob,{PROJECTS}", "alias extensibleObject",
