@@ -318,11 +318,10 @@ bool b2b_decide_reach(const struct b2b_snapshot *snapshot, const struct b2b_gues
 	if (guest->clearance.len)
 		reach = b2b_decide_bound(snapshot, guest->clearance);
 	if (partner->u.partner.max_label)
-		reach = lower(reach, b2b_decide_bound(snapshot,
-						      b2b_str_of(partner->u.partner.max_label)));
-	if (app && app->u.app.max_label)
 		reach = lower(reach,
-			      b2b_decide_bound(snapshot, b2b_str_of(app->u.app.max_label)));
+			      b2b_decide_bound(snapshot, b2b_str_of(partner->u.partner.max_label)));
+	if (app && app->u.app.max_label)
+		reach = lower(reach, b2b_decide_bound(snapshot, b2b_str_of(app->u.app.max_label)));
 	*reach_r = lower(reach, cap);
 	return true;
 }

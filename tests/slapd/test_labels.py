@@ -7,7 +7,7 @@ import ldap
 import pytest
 
 from lib import builders, conditional, eyes
-from lib.builders import BASE, GUESTS, PEOPLE, SUFFIX, guest_dn, member_dn, partner_dn, service_dn
+from lib.builders import BASE, PEOPLE, SUFFIX, guest_dn, member_dn, partner_dn, service_dn
 from lib.eyes import SUB, answer, code, seen
 from lib.gate_world import entry
 
@@ -242,15 +242,16 @@ def test_order_changes_between_pages(world, caps):
 
 
 def test_order_changes_while_a_search_runs(world, caps):
-    """Steps: a search of many entries whose answers are not read, so that slapd waits in the middle;
-    the order changes to one in which they are above; the answers are read.  Result: entries end
+    """Steps: a search of many entries whose answers are not read, so that slapd waits in the
+    middle; the order changes to one in which they are above; the answers are read.  Result: entries end
     before all were sent."""
     many, count = f"ou=many,{DOCS}", 100
     world.load(entry(many, "organizationalUnit") + "".join(
         labelled(f"cn=m{i},{many}", "General", f"description: {'x' * 20000}")
         for i in range(count)))
     caps(clearance="General")
-    bound = world.conn(guest_dn("alice"), "alice-pw", uri=world.ldapi)  # holds little in its buffers
+    # whose buffers hold little
+    bound = world.conn(guest_dn("alice"), "alice-pw", uri=world.ldapi)
     message = bound.search_ext(many, SUB, "(objectClass=applicationProcess)")
     kind, found, _, _ = bound.result3(message, 0)
     put(world, BASE, "b2bLabelOrder", "{0}Public", "{1}General", "{2}Secret")
@@ -351,8 +352,8 @@ def test_attribute_label_for_names_and_members(world, caps):
 
 
 def test_labelled_naming_attribute_stands_in_the_name(world, caps):
-    """An entry whose naming attribute is labelled keeps its name: the attribute is hidden, the DN is
-    not."""
+    """An entry whose naming attribute is labelled keeps its name: the attribute is hidden, the DN
+    is not."""
     types(world, "uid=Secret")
     found = seen(caps(clearance="General"), WANDA)
     assert set(found) == {WANDA} and "uid" not in found[WANDA]
@@ -378,8 +379,8 @@ def test_attribute_labels_refused(world, caps, values, words):
 
 
 def test_types_that_got_in_otherwise_deny(home):
-    """A labelled type that slapd does not know, past the overlay: every guest is denied, and the log
-    names it."""
+    """A labelled type that slapd does not know, past the overlay: every guest is denied, and the
+    log names it."""
     lines = "b2bLabelOrder: {0}Public\nb2bAttributeLabel: noSuchType=Public\n"
     with builders.tenant_server(start=False, tenant=lines, data=builders.partner_ldif(
             "home", home.uri) + builders.guest_ldif("alice")) as server:
