@@ -7,15 +7,18 @@
 
 static bool is_of_names(const Syntax *syntax)
 {
-	return !strcmp(syntax->ssyn_oid, SLAPD_DN_SYNTAX) ||
+	return syntax == slap_schema.si_syn_distinguishedName ||
 	       !strcmp(syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX);
 }
 
-static bool is_of_uids(AttributeType *at)
+/* By name: the type may come and go with its schema, and is asked for at every check. */
+static bool is_of_uids(const AttributeType *at)
 {
-	AttributeType *uids = at_find("memberUid");
-
-	return uids && is_at_subtype(at, uids);
+	for (; at; at = at->sat_sup) {
+		if (!strcasecmp(at->sat_cname.bv_val, "memberUid"))
+			return true;
+	}
+	return false;
 }
 
 bool b2b_values_concern(const AttributeDescription *desc)
