@@ -95,7 +95,8 @@ static void append_attribute_label(struct b2b_reader *reader, struct b2b_tenant_
 		return;
 	}
 	here = &list[tenant->attribute_label_count++];
-	*here = (struct b2b_attribute_label){ text, text + type.len + 1 };
+	here->type = text;
+	here->label = text + type.len + 1;
 	memcpy(here->type, type.s, type.len);
 	here->type[type.len] = '\0';
 	memcpy(here->label, label.s, label.len);

@@ -9,7 +9,8 @@ from lib.eyes import BASE, answer, seen
 from lib.orgs import Org
 
 WIKI = f"ou=wiki,{b.SUFFIX}"
-OPEN = {f"Direct{way}{half}Access": "allowed" for way in ("In", "Out") for half in ("Users", "Apps")}
+OPEN = {f"Direct{way}{half}Access": "allowed"
+        for way in ("In", "Out") for half in ("Users", "Apps")}
 CODE = (53, "b2b: direct-connect")
 KEPT_IN = {"CollabOutUsersAccess": "blocked", "CollabOutAppsAccess": "blocked"}
 
