@@ -156,7 +156,8 @@ def test_direct__each_side_blocks(pair):
     me = held(resource, token)
     home.set(home.partner(resource), **KEPT_IN)
     assert refusal(home, resource, "max", "wiki")[0] == 53
-    resource.set(resource.partner(home), DirectInUsersAccess="blocked", DirectInAppsAccess="blocked")
+    resource.set(resource.partner(home), DirectInUsersAccess="blocked",
+                 DirectInAppsAccess="blocked")
     assert enter(resource, token)[:2] == CODE
     assert answer(seen, me, wiki(resource), BASE)[:3] == (53, None, "b2b: direct-connect")
     resource.set(resource.partner(home), **OPEN)

@@ -60,7 +60,8 @@ APPS = {  # application: (assignees, guests it finds)
 
 def build(make_server):
     server = make_server(
-        builders.tenant_server, start=False, modules=("dynlist",), frontend=SCHEMA, debug="stats,args",
+        builders.tenant_server, start=False, modules=("dynlist",), frontend=SCHEMA,
+        debug="stats,args",
         data=builders.partner_ldif("home") + "".join(app(name, *who) for name, (who, _)
                                                      in APPS.items()),
         database="overlay dynlist\ndynlist-attrset groupOfURLs memberURL member\n")
@@ -132,8 +133,8 @@ def test_writes_take_effect_at_once(world):
 
 
 def test_transaction_takes_effect_at_once(world):
-    """A member added in a transaction (RFC 5805) counts after its end, not before, even where others
-    ask in between; one in a transaction that is taken back never does."""
+    """A member added in a transaction (RFC 5805) counts after its end, not before, even where
+    others ask in between; one in a transaction that is taken back never does."""
     root, circle = world.root(), f"cn=circle,{TEAMS}"
     for commit in (True, False):
         _, identifier = root.extop_s(ldap.extop.ExtendedRequest("1.3.6.1.1.21.1", None))[:2]
@@ -149,8 +150,8 @@ def test_transaction_takes_effect_at_once(world):
 
 
 def test_dynamic_group_in_the_name_of_the_application(world):
-    """A dynamic group that is searched in the name of the very account that asks (dgIdentity), whose
-    view depends on that group: nobody is in it, and the server serves on."""
+    """A dynamic group that is searched in the name of the very account that asks (dgIdentity),
+    whose view depends on that group: nobody is in it, and the server serves on."""
     root = world.root()
     root.modify_s(f"cn=by-url,{TEAMS}", [
         (ldap.MOD_ADD, "objectClass", [b"dgIdentityAux"]),
@@ -162,8 +163,8 @@ def test_dynamic_group_in_the_name_of_the_application(world):
 
 
 def test_big_groups_are_not_quadratic(world):
-    """Two searches over guests read the entries of a group's members once, not once a guest: counted
-    in slapd's log."""
+    """Two searches over guests read the entries of a group's members once, not once a guest:
+    counted in slapd's log."""
     root = world.root()
     names = [f"cn=many{i},{TEAMS}".encode() for i in range(300)]
     root.modify_s(f"cn=circle2,{TEAMS}", [(ldap.MOD_ADD, "member", names)])

@@ -51,8 +51,8 @@ WIKI = service_dn("wiki")
 
 @pytest.fixture(scope="module")
 def world(make_server):
-    """Guests shown and hidden (disabled), groups that name them, and what makes groups: slapo-memberof,
-    slapo-dynlist, slapo-deref, slapo-sssvlv, slapo-syncprov."""
+    """Guests shown and hidden (disabled), groups that name them, and what makes groups:
+    slapo-memberof, slapo-dynlist, slapo-deref, slapo-sssvlv, slapo-syncprov."""
     server = make_server(
         builders.tenant_server, start=False, access=ACCESS,
         modules=("dynlist", "memberof", "deref", "sssvlv", "syncprov"),
@@ -126,8 +126,8 @@ SAME = (  # an assertion of the hidden name answers as one of a name that never 
 
 @pytest.mark.parametrize("text", SAME)
 def test_filters_know_no_hidden_name(wiki, text):
-    """Negated and plain, by every rule that takes names: what a filter with the hidden name finds is
-    what one with a missing name finds."""
+    """Negated and plain, by every rule that takes names: what a filter with the hidden name finds
+    is what one with a missing name finds."""
     assert found(wiki, text.replace("{}", HIDDEN)) == found(wiki, text.replace("{}", NOBODY))
 
 
@@ -186,7 +186,8 @@ def test_compare(wiki, name, attr, value):
 
 
 def test_compare_without_values(wiki, mia):
-    """An attribute whose values are all hidden compares as one that is not there; others compare."""
+    """An attribute whose values are all hidden compares as one that is not there; others
+    compare."""
     for name, attr, value in (("all-hidden", "member", SHOWN), ("posix-hidden", "memberUid", "x"),
                               ("posix-hidden", "memberUid", "hidden"), ("mixed", "owner", MIA)):
         assert code(wiki.compare_s, f"cn={name},{TEAMS}", attr, value) == 16

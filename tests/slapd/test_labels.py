@@ -243,8 +243,8 @@ def test_order_changes_between_pages(world, caps):
 
 def test_order_changes_while_a_search_runs(world, caps):
     """Steps: a search of many entries whose answers are not read, so that slapd waits in the
-    middle; the order changes to one in which they are above; the answers are read.  Result: entries end
-    before all were sent."""
+    middle; the order changes to one in which they are above; the answers are read.  Result:
+    entries end before all were sent."""
     many, count = f"ou=many,{DOCS}", 100
     world.load(entry(many, "organizationalUnit") + "".join(
         labelled(f"cn=m{i},{many}", "General", f"description: {'x' * 20000}")

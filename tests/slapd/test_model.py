@@ -1,5 +1,5 @@
-"""Random directories, policies, guests, programs and questions: every answer of a real slapd is what
-the plain rules of lib/model.py give.
+"""Random directories, policies, guests, programs and questions: every answer of a real slapd is
+what the plain rules of lib/model.py give.
 
 By hand: B2B_SEED=7 B2B_WORLDS=100 python3 -m pytest tests/slapd/test_model.py"""
 

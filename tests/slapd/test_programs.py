@@ -1,6 +1,6 @@
-"""Programs as Debian ships them and as their manuals configure them obey applications with no change
-of their own: Dovecot signs users in for mail, nslcd for the machine (PAM) and knows them by name
-(NSS).  Each has a service account, and guests are assigned to each by a group within a group.
+"""Programs as Debian ships them and as their manuals configure them obey applications with no
+change of their own: Dovecot signs users in for mail, nslcd for the machine (PAM) and knows them by
+name (NSS).  Each has a service account, and guests are assigned to each by a group within a group.
 
 Apache httpd has a file of its own, test_apache.py."""
 

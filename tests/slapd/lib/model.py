@@ -1,8 +1,7 @@
-"""The rules of what guests and programs see, written down once more and as plainly as can be, for the
-tests that compare a real slapd with them.  Nothing here knows how slapd or the module does it.
+"""The rules of what guests and programs see, written down once more and as plainly as can be, for
+the tests that compare a real slapd with them.  Nothing here knows how slapd or the module does it.
 
-A World is a directory with its policy, all in dictionaries; its ldif() is loaded into slapd.
-"""
+A World is a directory with its policy, all in dictionaries; its ldif() is loaded into slapd. """
 
 from dataclasses import dataclass, field
 
@@ -251,7 +250,8 @@ def filter_text(term):
 
 
 def search(who, base, scope, term):
-    """None where there is no such base, else {DN: {attribute: [values]}}; scope is base, one, sub."""
+    """None where there is no such base, else {DN: {attribute: [values]}}; scope is base, one,
+    sub."""
     entries = who.world.entries
     if base not in entries:
         return None
