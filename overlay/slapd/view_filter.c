@@ -80,13 +80,19 @@ static bool can_ask(Operation *op, const AttributeDescription *desc)
 	return op->o_sync <= SLAP_CONTROL_IGNORED && (!desc || !desc->ad_type->sat_subtypes);
 }
 
-static void narrow_present(Operation *op, const struct b2b_passage *p, Filter *f)
+/* Where all values are hidden access control leaves it undefined, which only a negation tells from
+ * false. */
+static void narrow_present(Operation *op, const struct b2b_passage *p, Filter *f, bool negated)
 {
 	AttributeDescription *desc = f->f_desc;
 	MatchingRule *base = desc->ad_type->sat_equality;
 
-	if (!b2b_values_concern(desc) || !can_ask(op, desc) || !base)
-		return; /* undefined where all values are hidden */
+	if (!negated || !b2b_values_concern(desc))
+		return;
+	if (!can_ask(op, desc) || !base) {
+		leave_undefined(f);
+		return;
+	}
 	struct asked *asked = new_asked(op, p, base, desc);
 	ber_str2bv("", 0, 1, &asked->mra.ma_value);
 	asked->present = true;
@@ -176,19 +182,22 @@ static void narrow_rule(Operation *op, const struct b2b_passage *p, Filter *f)
 	op->o_tmpfree(mra, op->o_tmpmemctx);
 }
 
-static void narrow(Operation *op, const struct b2b_passage *p, Filter *f)
+/* negated: by an odd number of negations around it. */
+static void narrow(Operation *op, const struct b2b_passage *p, Filter *f, bool negated)
 {
 	if (f->f_choice & SLAPD_FILTER_UNDEFINED)
 		return;
 	switch (f->f_choice) {
+	case LDAP_FILTER_NOT:
+		narrow(op, p, f->f_not, !negated);
+		break;
 	case LDAP_FILTER_AND:
 	case LDAP_FILTER_OR:
-	case LDAP_FILTER_NOT:
 		for (Filter *part = f->f_list; part; part = part->f_next)
-			narrow(op, p, part);
+			narrow(op, p, part, negated);
 		break;
 	case LDAP_FILTER_PRESENT:
-		narrow_present(op, p, f);
+		narrow_present(op, p, f, negated);
 		break;
 	case LDAP_FILTER_EQUALITY:
 		narrow_value(op, p, f->f_ava);
@@ -215,12 +224,12 @@ static void narrow(Operation *op, const struct b2b_passage *p, Filter *f)
 void b2b_filter_narrow(Operation *op, const struct b2b_passage *p)
 {
 	if (op->o_tag == LDAP_REQ_SEARCH && op->ors_filter) {
-		narrow(op, p, op->ors_filter);
+		narrow(op, p, op->ors_filter, false);
 		op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
 		filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
 	}
 	if (get_assert(op) && get_assertion(op))
-		narrow(op, p, get_assertion(op));
+		narrow(op, p, get_assertion(op), false);
 	if (op->o_tag == LDAP_REQ_COMPARE && op->orc_ava)
 		narrow_value(op, p, op->orc_ava);
 }

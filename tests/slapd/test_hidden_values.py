@@ -12,6 +12,7 @@ from lib.eyes import SUB, answer, code, control, limited, seen
 from lib.hostile import ber
 from test_service import Watch
 
+SYNC = "1.3.6.1.4.1.4203.1.9.1.1"
 TEAMS = f"ou=teams,{SUFFIX}"
 SHOWN, HIDDEN, NOBODY = guest_dn("shown"), guest_dn("hidden"), guest_dn("nobody")
 MIA = member_dn("mia")
@@ -264,6 +265,19 @@ def test_sort_keys(wiki, mia):
                 set(seen(mia, TEAMS))
     for bound, attr in ((wiki, b"cn"), (mia, b"member")):
         assert answer(seen, bound, TEAMS, controls=[sort(attr)])[:3] == (0, None, None)
+
+
+@pytest.mark.parametrize("text,name,sync", (
+    ("(!(distinguishedName=*))", "all-hidden", False),
+    ("(|(!(!(!(distinguishedName=*))))(cn=none))", "all-hidden", False),
+    ("(!(member=*))", "all-hidden", True), ("(!(uniqueMember=*))", "unique-hidden", True),
+    ("(!(memberUid=*))", "posix-hidden", True)))
+def test_negated_presence_is_undefined_alike(wiki, text, name, sync):
+    """Where false cannot be told (an attribute with subtypes, a replication search), a negated
+    presence answers alike for an entry whose values are hidden and for one without any."""
+    controls = [control(SYNC, ber(0x30, ber(0x0A, b"\x01")))] if sync else None
+    names = set(seen(wiki, TEAMS, text=text, controls=controls))
+    assert (f"cn={name},{TEAMS}" in names) is (f"cn=posix-empty,{TEAMS}" in names)
 
 
 @pytest.mark.parametrize("text", ["(objectClass=*)", "(member=*)",
