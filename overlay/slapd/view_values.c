@@ -5,7 +5,7 @@
  */
 #include "life.h"
 
-static bool is_of_names(const Syntax *syntax)
+bool b2b_values_are_names(const Syntax *syntax)
 {
 	return syntax == slap_schema.si_syn_distinguishedName ||
 	       !strcmp(syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX);
@@ -26,7 +26,7 @@ bool b2b_values_concern(const AttributeDescription *desc)
 	/* an entry's own name is hidden with the entry */
 	if (desc == slap_schema.si_ad_entryDN || desc == slap_schema.si_ad_subschemaSubentry)
 		return false;
-	return is_of_names(desc->ad_type->sat_syntax) || is_of_uids(desc->ad_type);
+	return b2b_values_are_names(desc->ad_type->sat_syntax) || is_of_uids(desc->ad_type);
 }
 
 static bool names_hidden_dn(Operation *op, const struct b2b_passage *p, const struct berval *value)
@@ -86,7 +86,7 @@ bool b2b_values_hide(Operation *op, const struct b2b_passage *p, const struct be
 	struct b2b_tenant *tenant;
 	bool hidden = false;
 
-	if (is_of_names(syntax))
+	if (b2b_values_are_names(syntax))
 		return names_hidden_dn(op, p, value);
 	tenant = b2b_tenant_of(entry_ndn);
 	if (tenant)
@@ -104,7 +104,7 @@ static bool hides_as_read(Operation *op, const struct b2b_passage *p, Entry *e,
 	struct berval ndn = BER_BVNULL;
 	bool hidden;
 
-	if (!is_at_operational(desc->ad_type) || !is_of_names(desc->ad_type->sat_syntax) ||
+	if (!is_at_operational(desc->ad_type) || !b2b_values_are_names(desc->ad_type->sat_syntax) ||
 	    dnNormalize(SLAP_MR_VALUE_OF_ATTRIBUTE_SYNTAX, NULL, NULL, value, &ndn,
 			op->o_tmpmemctx) != LDAP_SUCCESS)
 		return b2b_values_hide(op, p, &e->e_nname, desc->ad_type->sat_syntax, value);

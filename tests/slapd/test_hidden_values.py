@@ -68,7 +68,9 @@ def world(make_server):
     guests = guests[:at] + guests[at:].replace("Enabled: TRUE", "Enabled: FALSE")
     server.load(guests + teams())
     server.start()
-    server.modify(f"dn: {MIA}\nchangetype: modify\nadd: manager\nmanager: {HIDDEN}\n")
+    server.modify(f"dn: {MIA}\nchangetype: modify\nadd: manager\nmanager: {HIDDEN}\n\n"
+                  f"dn: {member_dn('max')}\nchangetype: modify\nadd: manager\n"
+                  f"manager: {builders.GUESTS}\n")
     return server
 
 
@@ -121,6 +123,8 @@ SAME = (  # an assertion of the hidden name answers as one of a name that never 
     "(!(member:distinguishedNameMatch:={}))", "(member:dnSubtreeMatch:={})",
     "(!(member:dnSubtreeMatch:={}))", "(member:=%s)" % "{}", "(:distinguishedNameMatch:={})",
     "(!(:distinguishedNameMatch:={}))", "(:dnSubtreeMatch:={})", "(:uniqueMemberMatch:={})",
+    "(:dnSuperiorMatch:={})", "(manager:dnSuperiorMatch:={})", "(:dnSuperiorMatch:=cn=x,{})",
+    "(!(:dnSuperiorMatch:={}))", "(:dn:dnSuperiorMatch:={})",
     "(&(objectClass=groupOfNames)(!(|(member={})(owner={}))))",
 )
 
