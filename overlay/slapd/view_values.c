@@ -47,32 +47,32 @@ struct uids {
 	Operation *op;
 	const struct b2b_passage *p;
 	bool hidden,
-		found; /* guests of that uid whom the account does not find, and whom it finds */
+		found; /* guests of that uid whom the account does not find, and whoever else has it */
 };
 
 static bool judge_uid(void *ctx, Entry *e)
 {
 	struct uids *uids = ctx;
 
-	if (b2b_view_finds_entry(uids->op, uids->p, e))
+	if (!b2b_map_is_guest(e) || b2b_view_finds_entry(uids->op, uids->p, e))
 		uids->found = true;
 	else
 		uids->hidden = true;
 	return !uids->found;
 }
 
-/* Of several guests with one uid the value may name each. */
+/* Of several with one uid, members of ours among them, the value may name each. */
 static bool names_hidden_uid(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant,
 			     const struct berval *value)
 {
 	struct uids uids = { op, p, false, false };
 	char *escaped = b2b_inner_escape(op, value), *filter;
-	size_t size = strlen(escaped) + 40;
+	size_t size = strlen(escaped) + sizeof("(uid=)");
 
 	if (BER_BVISEMPTY(value))
 		return false;
 	filter = op->o_tmpalloc(size, op->o_tmpmemctx);
-	snprintf(filter, size, "(&(objectClass=b2bGuest)(uid=%s))", escaped);
+	snprintf(filter, size, "(uid=%s)", escaped);
 	struct b2b_where where = { &tenant->be->be_nsuffix[0], LDAP_SCOPE_SUBTREE, filter, true };
 	int rc = b2b_inner_search(op, tenant, &where, judge_uid, &uids);
 	op->o_tmpfree(filter, op->o_tmpmemctx);
