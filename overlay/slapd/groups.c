@@ -383,6 +383,14 @@ static int forget_groups(Operation *op, SlapReply *rs)
 	return SLAP_CB_CONTINUE;
 }
 
+/* Whether a name stands in a database that is glued to a tenant's, whose write hooks are not asked. */
+static bool is_glued(struct berval *ndn)
+{
+	struct b2b_tenant *tenant = b2b_tenant_of(ndn);
+
+	return tenant && select_backend(ndn, 0) != tenant->be;
+}
+
 /* The steps of a transaction say that they succeeded before anybody can read what they wrote; and
  * cn=config says whether a database has dynamic groups. */
 void b2b_groups_follow(Operation *op)
@@ -391,10 +399,11 @@ void b2b_groups_follow(Operation *op)
 				   config = BER_BVC("cn=config");
 	slap_callback *cb;
 
+	if (op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE)
+		return;
 	if (op->o_tag == LDAP_REQ_EXTENDED
 		    ? !bvmatch(&op->ore_reqoid, &commit)
-		    : op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE ||
-			      !dnIsSuffix(&op->o_req_ndn, &config))
+		    : !dnIsSuffix(&op->o_req_ndn, &config) && !is_glued(&op->o_req_ndn))
 		return;
 	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
 	cb->sc_response = forget_groups;

@@ -27,7 +27,8 @@ struct b2b_view_labels {
 /* passage.c: what is known of the operation under way */
 struct b2b_passage_seen { /* the guest that a service account's search looked at last */
 	const struct b2b_tenant *tenant;
-	ID id; /* 0: none */
+	const void *database; /* its own or a glued one, each of which counts its entries */
+	ID id;                /* 0: none */
 	uint64_t published;
 	bool sees;
 };
@@ -158,8 +159,9 @@ void b2b_filter_close(Operation *op);
 /* groups.c: lists of names and groups.  What a list leads to is kept per tenant until a write may have
  * changed it: the write hooks call b2b_groups_wrote once a write of any kind, syncrepl's too, has
  * succeeded; the gate sees to it (b2b_groups_follow) after a transaction (whose steps succeed before they
- * can be read) and after a change of cn=config; b2b_tenant_publish b2b_groups_changed.  The mutex in
- * struct b2b_groups guards what is kept; nothing is read from the database under it. */
+ * can be read), a change of cn=config and a client's write to a glued database; b2b_tenant_publish
+ * calls b2b_groups_changed.  The mutex in struct b2b_groups guards what is kept; nothing is read from
+ * the database under it. */
 struct b2b_groups *b2b_groups_new(void);
 void b2b_groups_free(struct b2b_groups **groups);
 /* Whether ndn is among the members (member, uniqueMember) of one of these groups (normalised DNs of the

@@ -46,8 +46,10 @@ static bool service_sees(Operation *op, struct b2b_passage *p, Entry *e)
 	    e->e_id == NOID)
 		return judge(op, p, tenant, e);
 	uint64_t published = atomic_load(&tenant->published);
-	if (seen->id != e->e_id || seen->tenant != tenant || seen->published != published)
-		*seen = (struct b2b_passage_seen){ tenant, e->e_id, published,
+	const void *database = op->o_bd->be_private;
+	if (seen->id != e->e_id || seen->tenant != tenant || seen->database != database ||
+	    seen->published != published)
+		*seen = (struct b2b_passage_seen){ tenant, database, e->e_id, published,
 						   judge(op, p, tenant, e) };
 	return seen->sees;
 }
