@@ -376,10 +376,11 @@ void b2b_groups_changed(struct b2b_tenant *tenant)
 	atomic_fetch_add(&tenant->groups->group_writes, 1);
 }
 
-static int forget_groups(Operation *op, SlapReply *rs)
+static int forget_all(Operation *op, SlapReply *rs)
 {
 	for (struct b2b_tenant *t = b2b_tenants; t; t = t->next)
 		b2b_groups_changed(t);
+	b2b_session_guests_changed(); /* of a glued database, too */
 	return SLAP_CB_CONTINUE;
 }
 
@@ -406,7 +407,7 @@ void b2b_groups_follow(Operation *op)
 		    : !dnIsSuffix(&op->o_req_ndn, &config) && !is_glued(&op->o_req_ndn))
 		return;
 	cb = op->o_tmpcalloc(1, sizeof(*cb), op->o_tmpmemctx);
-	cb->sc_response = forget_groups;
+	cb->sc_response = forget_all;
 	cb->sc_next = op->o_callback;
 	op->o_callback = cb;
 }

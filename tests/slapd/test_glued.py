@@ -57,3 +57,16 @@ def test_group_that_changes_there(world):
     for kind, wanted in ((ldap.MOD_ADD, {"shown", "later"}), (ldap.MOD_DELETE, {"shown"})):
         root.modify_s(TEAM, [(kind, "member", [later])])
         assert guests(world) == {guest_dn(name) for name in wanted}
+
+
+def test_guest_that_is_made_there(world):
+    """A name of nobody, which a group holds, becomes that of a guest who is not found: it is hidden
+    at once."""
+    root, name = world.conn(f"cn=admin,{GLUED}", builders.ROOTPW), f"uid=made,{GLUED}"
+    root.modify_s(TEAM, [(ldap.MOD_ADD, "member", [name.encode()])])
+    bound = world.conn(WIKI, "wiki-pw")
+    assert name.encode() in seen(bound, TEAM)[TEAM]["member"]
+    world.tool("ldapadd", "-D", f"cn=admin,{GLUED}", "-w", builders.ROOTPW,
+               input=builders.guest_ldif("made").replace("Enabled: TRUE", "Enabled: FALSE").replace(
+                   GUESTS, GLUED))
+    assert name.encode() not in seen(bound, TEAM)[TEAM]["member"]
