@@ -209,8 +209,8 @@ bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription
 	return false;
 }
 
-/* Whether a filter on desc could find values of a hidden subtype: slapd asks about those again, but
- * not in an extensible match (measured). */
+/* Whether a filter or a compare on desc could find values of a hidden subtype: slapd asks about those
+ * again, but not in an extensible match, and who compares hears that there are some (measured). */
 static bool finds_hidden(const struct b2b_passage *p, const AttributeDescription *desc,
 			 uint32_t bound)
 {
@@ -253,7 +253,7 @@ static bool entry_sees(Operation *op, struct b2b_passage *p, Entry *e, Attribute
 	if (view != B2B_VIEW_OWN && is_ours(desc) && b2b_map_is_guest(e))
 		return false;
 	return !b2b_view_hides_type(p, desc, bound) &&
-	       (ACL_LEVEL(access) != ACL_SEARCH || !finds_hidden(p, desc, bound));
+	       (ACL_LEVEL(access) == ACL_READ || !finds_hidden(p, desc, bound));
 }
 
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
