@@ -259,10 +259,8 @@ static bool entry_sees(Operation *op, struct b2b_passage *p, Entry *e, Attribute
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access)
 {
-	/* policy that was published meanwhile holds at once */
-	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
-	    atomic_load(&p->tenant->published) != p->published)
-		b2b_passage_renew(op, p);
+	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open)
+		b2b_passage_keep_up(op, p);
 	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)
