@@ -213,7 +213,7 @@ static void add_scopes(struct narrowing *n)
 	const struct b2b_passage *p = n->passage;
 	bool deep = n->scope != LDAP_SCOPE_ONELEVEL;
 
-	if (p->scope_count > 4 * MAX_PARTS)
+	if (p->scope_count > 4UL * MAX_PARTS)
 		n->differs = true; /* each is compared with each */
 	for (size_t i = 0; i < p->scope_count && !n->differs; i++) {
 		struct berval ndn = p->scopes[i].ndn;

@@ -179,14 +179,16 @@ enum b2b_view b2b_view_entry(Operation *op, const struct b2b_passage *p, Entry *
 		if (label_rank(p, e) <= *bound_r)
 			return B2B_VIEW_SCOPE;
 		view = B2B_VIEW_LABEL;
+	} else {
+		*bound_r = p->bound;
 	}
-	*bound_r = p->bound;
 	if (p->access == B2B_SEES_MEMBER)
 		view = B2B_VIEW_MEMBER;
 	else if (is_named(op, p, e))
 		view = B2B_VIEW_NAME;
 	else
 		return view;
+	*bound_r = p->bound;
 	return label_rank(p, e) <= p->bound ? view : B2B_VIEW_LABEL;
 }
 
