@@ -5,13 +5,22 @@
  */
 #include "glue.h"
 
+/* A search may wait for its client for as long as that one likes.  If the gate was taken away meanwhile,
+ * nobody hides anything any more: it ends. */
+static bool is_unguarded(Operation *op)
+{
+	return op->o_tag == LDAP_REQ_SEARCH && !b2b_gate_stands();
+}
+
 /* Makes the answers about hidden and missing entries alike. */
 static int hide_existence(Operation *op, SlapReply *rs)
 {
 	bool adds_in_vain = op->o_callback->sc_private != NULL;
 
 	if (rs->sr_type != REP_RESULT)
-		return SLAP_CB_CONTINUE;
+		return is_unguarded(op) ? LDAP_BUSY : SLAP_CB_CONTINUE;
+	if (is_unguarded(op))
+		rs->sr_err = LDAP_BUSY;
 	if (op->o_tag == LDAP_REQ_SEARCH)
 		b2b_narrow_learn(op);
 	/* slapd looks for the name before it asks whether the account may add at all */

@@ -331,6 +331,17 @@ bool b2b_gate_stands(void)
 	return gate_is_open && overlay_is_inst(frontendDB, "b2bgate");
 }
 
+bool b2b_gate_is(const slap_overinst *on)
+{
+	const slap_overinst *other = NULL;
+
+	if (b2b_gate_stands())
+		other = ((slap_overinfo *)frontendDB->bd_info->bi_private)->oi_list;
+	while (other && other != on)
+		other = other->on_next;
+	return other != NULL;
+}
+
 bool b2b_gate_pause(BackendDB *be)
 {
 	slap_overinst *on = (slap_overinst *)be->bd_info;

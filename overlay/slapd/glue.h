@@ -348,6 +348,8 @@ bool b2b_review_may_answer(Operation *op);
 int b2b_gate_register(void);
 /* Whether an enabled overlay b2bgate stands on the frontend now. */
 bool b2b_gate_stands(void);
+/* Whether it is this one; a search that waited for its client may have lost its own. */
+bool b2b_gate_is(const slap_overinst *on);
 /* slapd closes an overlay that cn=config deleted only after it has answered, with the pool running
  * again: this pauses it then.  True: the caller resumes with ldap_pvt_thread_pool_resume. */
 bool b2b_gate_pause(BackendDB *be);

@@ -296,8 +296,11 @@ bool b2b_life_concerns_name(Operation *op, struct b2b_tenant *tenant, struct ber
 
 bool b2b_life_hurries(Entry *e)
 {
+	struct b2b_tenant *tenant;
+
+	if (is_entry_objectclass(e, b2b_oc_request, 0) || is_entry_objectclass(e, b2b_oc_review, 0))
+		return true;
 	/* of a tenant entry b2bJwks may be another one now: publish.c */
-	return is_entry_objectclass(e, b2b_oc_request, 0) ||
-	       is_entry_objectclass(e, b2b_oc_review, 0) ||
-	       is_entry_objectclass(e, b2b_oc_tenant, 0);
+	tenant = is_entry_objectclass(e, b2b_oc_tenant, 0) ? b2b_tenant_of(&e->e_nname) : NULL;
+	return tenant && tenant->signer;
 }

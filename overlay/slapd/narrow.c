@@ -66,6 +66,7 @@ struct narrowing {
 	size_t count;
 	bool differs; /* the parts would not give what the whole gives */
 	bool goes_on; /* the part under way ended as parts do */
+	slap_overinst *gate;
 };
 
 /* --- filters that need no help --- */
@@ -212,7 +213,7 @@ static void add_scopes(struct narrowing *n)
 	const struct b2b_passage *p = n->passage;
 	bool deep = n->scope != LDAP_SCOPE_ONELEVEL;
 
-	if (p->scope_count > 4 * MAX_PARTS)
+	if (p->scope_count > 4UL * MAX_PARTS)
 		n->differs = true; /* each is compared with each */
 	for (size_t i = 0; i < p->scope_count && !n->differs; i++) {
 		struct berval ndn = p->scopes[i].ndn;
@@ -276,7 +277,10 @@ static int end_part(Operation *op, SlapReply *rs)
 {
 	struct narrowing *n = op->o_callback->sc_private;
 
-	/* a part that went away meanwhile has no entries */
+	/* a gate that went away while slapd waited for the client has no further parts */
+	if (rs->sr_type == REP_RESULT && !b2b_gate_is(n->gate))
+		rs->sr_err = LDAP_BUSY;
+	/* a part that did has no entries */
 	if (rs->sr_type != REP_RESULT || op->o_abandon ||
 	    (rs->sr_err != LDAP_SUCCESS && rs->sr_err != LDAP_NO_SUCH_OBJECT))
 		return SLAP_CB_CONTINUE;
@@ -313,9 +317,10 @@ static void clear_reply(SlapReply *rs)
 }
 
 /* False: the client was answered, or is gone. */
-static bool run_parts(struct narrowing *n, SlapReply *rs, slap_overinst *on)
+static bool run_parts(struct narrowing *n, SlapReply *rs)
 {
 	Operation *op = n->op;
+	slap_overinst *on = n->gate;
 	slap_callback cb = { .sc_response = end_part, .sc_cleanup = hide_end, .sc_private = n };
 	slap_callback **at = NULL;
 	int slimit = op->ors_slimit, tlimit = op->ors_tlimit;
@@ -348,7 +353,8 @@ static int run(struct narrowing *n, SlapReply *rs)
 	struct berval dn = op->o_req_dn, ndn = op->o_req_ndn;
 
 	n->passage->narrowed = true;
-	bool goes_on = run_parts(n, rs, on);
+	n->gate = on;
+	bool goes_on = run_parts(n, rs);
 	op->o_req_dn = dn;
 	op->o_req_ndn = ndn;
 	op->ors_scope = n->scope;

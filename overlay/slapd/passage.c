@@ -97,6 +97,7 @@ void b2b_passage_suppose(Operation *op, const struct b2b_snapshot *snapshot,
 	passage->app_id = b2b_map_app_id(app);
 	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
 	passage->published = atomic_load(&passage->tenant->published);
+	passage->guests = b2b_session_epoch();
 	if (passage->verdict.effect == B2B_ALLOW)
 		b2b_view_prepare(op, passage, snapshot, app, context);
 }
@@ -151,6 +152,7 @@ static void judge_guest(Operation *op, const struct b2b_session *session,
 	passage->app_id = b2b_map_app_id(NULL);
 	passage->verdict = denial(B2B_REASON_DISABLED, NULL);
 	passage->tenant = tenant;
+	passage->guests = b2b_session_epoch();
 	if (tenant)
 		passage->published = atomic_load(&tenant->published);
 	if (b2b_direct_tenant(&op->o_ndn)) {
@@ -202,7 +204,7 @@ void b2b_passage_judge(Operation *op, struct b2b_passage *passage_r)
 		passage_r->service = session.service;
 }
 
-void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
+static void renew(Operation *op, struct b2b_passage *passage)
 {
 	OpExtra extra = passage->extra;
 	struct berval ndn = passage->ndn;
@@ -216,6 +218,48 @@ void b2b_passage_renew(Operation *op, struct b2b_passage *passage)
 	if (passage->who != B2B_WHO_GUEST)
 		passage->verdict = denial(B2B_REASON_DISABLED, NULL);
 	passage->who = B2B_WHO_GUEST;
+}
+
+/* Whether the record, read anew, lets the guest go on.  Takes no memory of op's, which grows until
+ * the search ends. */
+static bool may_go_on(Operation *op, const struct b2b_passage *passage)
+{
+	struct b2b_snapshot *snapshot;
+	struct b2b_source source;
+	struct berval ndn = passage->ndn;
+	struct b2b_guest guest;
+	Entry *e = b2b_entry_get(op, passage->tenant, &ndn);
+
+	if (!e)
+		return false;
+	snapshot = b2b_tenant_snapshot(passage->tenant);
+	source = b2b_map_source(e);
+	bool may = b2b_map_is_guest(e) && b2b_guest_parse(&source, &guest, NULL) == B2B_OK &&
+		   b2b_decide_record(&guest, b2b_record_policy(snapshot), slap_get_time()) ==
+			   B2B_REASON_NONE;
+	b2b_snapshot_unref(&snapshot);
+	b2b_entry_release(op, passage->tenant, e);
+	return may;
+}
+
+void b2b_passage_keep_up(Operation *op, struct b2b_passage *passage)
+{
+	uint64_t guests = b2b_session_epoch();
+	time_t until = passage->verdict.until;
+
+	if (passage->verdict.effect != B2B_ALLOW)
+		return;
+	if (atomic_load(&passage->tenant->published) != passage->published) {
+		renew(op, passage);
+		return;
+	}
+	if (until && slap_get_time() >= until) {
+		passage->verdict = denial(B2B_REASON_EXPIRED, NULL);
+	} else if (!passage->direct && passage->guests != guests) {
+		passage->guests = guests;
+		if (!may_go_on(op, passage))
+			passage->verdict = denial(B2B_REASON_DISABLED, NULL);
+	}
 }
 
 struct b2b_passage *b2b_passage_enter(Operation *op)

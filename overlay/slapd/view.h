@@ -45,6 +45,7 @@ struct b2b_passage {
 	const char *app_dn; /* NULL: directory */
 	const char *app_id;
 	uint64_t published; /* of the tenant, when the guest was judged; 0: not judged again */
+	uint64_t guests;    /* b2b_session_epoch, when the guest's record was read */
 	enum b2b_guest_access access;
 	bool direct;                   /* has no entry of its own: it sees scopes alone */
 	uint32_t bound;                /* highest rank of a label outside of scopes */
@@ -64,8 +65,10 @@ struct b2b_passage *b2b_passage_enter(Operation *op);
 /* NULL unless the operation passed the gate under the name it runs under now: slapd's overlays
  * run operations of one identity with the o_extra of another (syncprov's persist phase). */
 struct b2b_passage *b2b_passage_find(Operation *op);
-/* Judges once more, in place. */
-void b2b_passage_renew(Operation *op, struct b2b_passage *passage);
+/* In the middle of a search, which may wait for its client for as long as that one likes: what was
+ * decided is decided anew, in place, where policy was published meanwhile, and denied where its time
+ * is over or the guest's record says that it may not go on. */
+void b2b_passage_keep_up(Operation *op, struct b2b_passage *passage);
 /* Decides about a guest of tenant, in circumstances to which it adds whether the guest is assigned;
  * the verdict borrows from snapshot and guest. */
 struct b2b_verdict b2b_passage_decide(Operation *op, struct b2b_tenant *tenant,

@@ -314,7 +314,7 @@ bool b2b_filter_sorts_hidden(Operation *op)
 	for (LDAPControl **c = op->o_ctrls; c && *c; c++) {
 		int id;
 
-		if (strcmp((*c)->ldctl_oid, LDAP_CONTROL_SORTREQUEST) ||
+		if (strcmp((*c)->ldctl_oid, LDAP_CONTROL_SORTREQUEST) != 0 ||
 		    slap_find_control_id((*c)->ldctl_oid, &id) != LDAP_SUCCESS ||
 		    op->o_ctrlflag[id] <= SLAP_CONTROL_IGNORED ||
 		    !has_hidden_key(&(*c)->ldctl_value))

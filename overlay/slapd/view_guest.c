@@ -179,14 +179,16 @@ enum b2b_view b2b_view_entry(Operation *op, const struct b2b_passage *p, Entry *
 		if (label_rank(p, e) <= *bound_r)
 			return B2B_VIEW_SCOPE;
 		view = B2B_VIEW_LABEL;
+	} else {
+		*bound_r = p->bound;
 	}
-	*bound_r = p->bound;
 	if (p->access == B2B_SEES_MEMBER)
 		view = B2B_VIEW_MEMBER;
 	else if (is_named(op, p, e))
 		view = B2B_VIEW_NAME;
 	else
 		return view;
+	*bound_r = p->bound;
 	return label_rank(p, e) <= p->bound ? view : B2B_VIEW_LABEL;
 }
 
@@ -209,8 +211,8 @@ bool b2b_view_hides_type(const struct b2b_passage *p, const AttributeDescription
 	return false;
 }
 
-/* Whether a filter on desc could find values of a hidden subtype: slapd asks about those again, but
- * not in an extensible match (measured). */
+/* Whether a filter or a compare on desc could find values of a hidden subtype: slapd asks about those
+ * again, but not in an extensible match, and who compares hears that there are some (measured). */
 static bool finds_hidden(const struct b2b_passage *p, const AttributeDescription *desc,
 			 uint32_t bound)
 {
@@ -253,16 +255,14 @@ static bool entry_sees(Operation *op, struct b2b_passage *p, Entry *e, Attribute
 	if (view != B2B_VIEW_OWN && is_ours(desc) && b2b_map_is_guest(e))
 		return false;
 	return !b2b_view_hides_type(p, desc, bound) &&
-	       (ACL_LEVEL(access) != ACL_SEARCH || !finds_hidden(p, desc, bound));
+	       (ACL_LEVEL(access) == ACL_READ || !finds_hidden(p, desc, bound));
 }
 
 bool b2b_view_guest(Operation *op, struct b2b_passage *p, Entry *e, AttributeDescription *desc,
 		    struct berval *val, slap_access_t access)
 {
-	/* policy that was published meanwhile holds at once */
-	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open &&
-	    atomic_load(&p->tenant->published) != p->published)
-		b2b_passage_renew(op, p);
+	if (desc == slap_schema.si_ad_entry && p->tenant && p->tenant->open)
+		b2b_passage_keep_up(op, p);
 	if (p->verdict.effect != B2B_ALLOW || !p->tenant || !p->tenant->open)
 		return false;
 	if (b2b_tenant_of(&e->e_nname) != p->tenant)

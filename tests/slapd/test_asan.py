@@ -11,6 +11,7 @@ import pytest
 
 from lib import builders as b, cnconfig as c, life, lives, mint as m, sasl, totp, ways
 from lib.conditional import container_ldif, policy, policy_ldif
+from lib.gate_world import entry
 from lib.direct_world import DIRECT, ODD, UNLIKE, name
 from lib.records import DAY, add, ahead, delete, replace
 from lib.review import LDIF as REVIEW_LDIF, Reviews, definition_dn
@@ -475,3 +476,23 @@ def test_asan__explained(server):
         "guest": b.guest_dn("gina"), "claims": {"amr": ["mfa"]}, "application": "wiki",
         "entry": b.member_dn("mia")})
     assert said["verdict"] == "allow" and said["entry"]["by"] == "scope", said
+
+
+def test_asan__gate_goes_in_the_middle_of_a_search(server, fake_home):
+    """Set-up: a guest with two scopes of large entries; another overlay beside the gate.  Steps: a
+    search of which little is read, so that slapd waits in the first scope; the gate goes and comes;
+    the rest is read.  Expected: busy, and no fault."""
+    config, scopes = server.config(), [f"ou={name},{b.SUFFIX}" for name in ("one", "two")]
+    server.load(b.partner_ldif("home", fake_home().uri) + b.guest_ldif("gina") + b.app_ldif(
+        "wiki", "\n".join(f"b2bAppScope: {scope}" for scope in scopes)) + "".join(
+        entry(scope, "organizationalUnit") + "".join(
+            entry(f"cn=m{i},{scope}", "applicationProcess", f"description: {'x' * 20000}")
+            for i in range(40)) for scope in scopes))
+    config.modify_s("cn=module{0},cn=config", [add("olcModuleLoad", "refint")])
+    config.add_s(f"olcOverlay=refint,{c.FRONTEND}", [("objectClass", b"olcRefintConfig"),
+                                                     ("olcOverlay", b"refint")])
+    gina = server.conn(b.guest_dn("gina"), "x", uri=server.ldapi)
+    message = gina.search_ext(b.SUFFIX, ldap.SCOPE_SUBTREE)
+    assert gina.result3(message, 0)[0] == ldap.RES_SEARCH_ENTRY
+    assert c.remove(server, c.GATE) == (0, "") == c.add_gate(server)
+    assert c.code_of(gina.result3, message, 1)[0] == ldap.BUSY.errnum

@@ -52,8 +52,9 @@ def scratch():
 
 def test_demo__plays_to_its_end(scratch):
     """Set-up: nothing.  Steps: the demo.  Expected: code 0; the permitted guest finds herself and
-    the project, each refusal has its reason, a token and a second factor let ada in, the task
-    disables lars; no process, no file left, no colour where there is no terminal."""
+    the project but not its labelled budget, and the explanation says so; each refusal has its
+    reason, a token and a second factor let ada in, the task disables lars; no process, no file
+    left, no colour where there is no terminal."""
     done = play(scratch)
     assert done.returncode == 0, done.stderr + done.stdout
     text = done.stdout
@@ -65,6 +66,8 @@ def test_demo__plays_to_its_end(scratch):
     assert denials == [("bruno", "directory", "inbound-users"), ("eva", "directory", "expired"),
                        ("lars", "directory", "review-lapsed"), ("pia", "payroll", "inbound-apps"),
                        ("lars", "directory", "disabled")]
+    assert "\nb2bLabel: Confidential\n" in text and "\nNo such object (32)\n" in text
+    assert "\nentry: by: its label is above the bound\n" in text
     assert "b2bAccountEnabled: FALSE\nb2bDisabledReason: review-lapsed\n" in text
     assert text.count("\ndn:uid=ada,ou=guests,dc=ours,dc=example\n") == 3
     assert text.count("b2b: mfa-required\n") == 2
@@ -75,10 +78,8 @@ def test_demo__plays_to_its_end(scratch):
     assert "b2bctl: redeem: Invalid credentials (49)\n" in text
     assert "redeemed uid=otto,ou=guests,dc=ours,dc=example: Accepted\n" in text
     assert "    Subject: Does Nora Novak still need access to Ours?\n" in text
-    assert re.search(
-    r"^b2bReviewHistory: \d+Z Approve by .*: Atlas goes on until summer$",
-    text,
-     re.M)
+    assert re.search(r"^b2bReviewHistory: \d+Z Approve by .*: Atlas goes on until summer$", text,
+                     re.M)
     assert "\x1b" not in text
     assert not running(scratch) and not list(scratch.iterdir())
 

@@ -306,6 +306,18 @@ def test_explain__sees_what_the_guest_sees(projects, level):
     assert said["visible"] == (level != "restricted")
 
 
+def test_explain__the_bound_of_a_scope(projects):
+    """Set-up: the cap of an application is below the guest's clearance. Expected: of an entry in its
+    scope that is above the cap, the cap is told as the bound."""
+    ctl = projects
+    ctl.root.modify_s(WIKI, [replace("b2bAppMaxLabel", "Public")])
+    said = explain(ctl.root, claims=SIGNER.claims("alice-at-home"),
+                   entry=f"cn=general,{PROJECTS}")["entry"]
+    ctl.root.modify_s(WIKI, [replace("b2bAppMaxLabel")])
+    assert said["label"] == "General" and said["bound"] == "Public"
+    assert not said["visible"] and said["by"] == "its label is above the bound"
+
+
 def test_explain__what_a_sign_in_opens(projects):
     """A scope that wants several factors is seen by whose claims have them, as by a sign-in with
     them; the verdict at this door is the same."""

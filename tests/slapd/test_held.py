@@ -9,6 +9,7 @@ import threading
 from lib import builders, eyes, held as held_module
 from lib.builders import BASE, GUESTS, HOME_PEOPLE, SUFFIX, guest_dn, member_dn, partner_dn
 from lib.eyes import answer, code, proxy, seen
+from lib.gate_world import entry
 from lib.held import HOME_NAMES, NAMES, Held, stamp
 from lib.slapd import poll
 
@@ -50,6 +51,33 @@ def test_expires_by_the_clock(held):
     held.change(f"replace: b2bValidUntil\nb2bValidUntil: {stamp(3600)}")
     held.connection = held.bind()
     held.served()
+
+
+@pytest.mark.parametrize("change", ["b2bAccountEnabled: FALSE", f"b2bValidUntil: {stamp(-60)}",
+                                    "by the clock"])
+def test_in_the_middle_of_a_search(home, make_server, change):
+    """Steps: a search of which little is read, so that slapd waits for the guest; the guest is
+    disabled, or expires by a write or by the clock; the rest is read.  Result: entries end."""
+    many, count = f"ou=many,{SUFFIX}", 100
+    server = make_server(builders.tenant_server)
+    server.load(builders.partner_ldif("home", home.uri) + builders.guest_ldif("guest0")
+                + builders.app_ldif("wiki", f"b2bAppScope: {many}")
+                + entry(many, "organizationalUnit") + "".join(
+        entry(f"cn=m{i},{many}", "applicationProcess", f"description: {'x' * 20000}")
+        for i in range(count)))
+    attr, value = (change if ":" in change else f"b2bValidUntil: {stamp(2)}").split(": ")
+    write = (guest_dn("guest0"), [(ldap.MOD_REPLACE, attr, [value.encode()])])
+    if ":" not in change:
+        server.root().modify_s(*write)
+    other, guest = (server.conn(guest_dn("guest0"), "guest0-pw", uri=server.ldapi)
+                    for _ in range(2))
+    message = guest.search_ext(many, ldap.SCOPE_ONELEVEL)
+    names = [dn for dn, _ in guest.result3(message, 0)[1]]
+    if ":" in change:
+        server.root().modify_s(*write)
+    poll(lambda: code(other.whoami_s) == 53, 5, "refused")
+    names += [dn for dn, _ in guest.result3(message, 1)[1]]
+    assert 0 < len(names) < count
 
 
 @pytest.mark.parametrize("change, reason", [

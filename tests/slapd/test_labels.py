@@ -324,6 +324,17 @@ def test_attribute_label_covers_subtypes(world, caps):
     assert WANDA in seen(bound, DOCS, text="(name:caseIgnoreMatch:=watt)")
 
 
+def test_comparing_a_supertype_tells_nothing(world, caps):
+    """Whether an entry has a value of a labelled type is not told by a compare with its supertype."""
+    bound = caps(clearance="General")
+    types(world, "title=Secret")
+    got = [code(bound.compare_s, dn, "name", value)
+           for dn in (WANDA, f"cn=plain,{DOCS}") for value in (b"chief", b"zz")]
+    types(world)
+    assert got == [50] * 4
+    assert bound.compare_s(WANDA, "name", b"chief")
+
+
 def test_attribute_label_goes_by_the_entry(world, caps):
     """The bound is that of the scope in which the entry lies; of the own entry, the guest's."""
     types(world, "title=General")

@@ -294,3 +294,30 @@ def test_a_part_of_a_search_reads_no_names(crowd):
     pia = f"uid=pia,{PEOPLE}"
     assert set(seen(alice, pia, ldap.SCOPE_BASE)) == {pia}
     assert seen(alice, PEOPLE, ONE) == {}
+
+
+@pytest.mark.parametrize("text", ["(cn=m*)", "(objectClass=applicationProcess)"])
+def test_gate_goes_in_the_middle(home, make_server, text):
+    """Set-up: large entries in the scope, and later ones that are hidden; another overlay beside the
+    gate.  Steps: a search, in parts or not, of which little is read, so that slapd waits for the
+    guest; the gate goes; the rest is read.  Result: busy, and no entry that was hidden."""
+    server = make_server(b.tenant_server, start=False, convert=True, modules=("refint",),
+                         frontend="overlay refint\n")
+    later = f"ou=later,{SUFFIX}"
+    server.load(b.partner_ldif("home", home.uri) + b.guest_ldif("alice") + b.app_ldif(
+        "wiki", f"b2bAppScope: {PROJECTS}") + entry(PROJECTS, "organizationalUnit") + "".join(
+        entry(f"cn=m{i},{PROJECTS}", "applicationProcess", f"description: {'x' * 20000}")
+        for i in range(60)) + entry(later, "organizationalUnit")
+        + "".join(entry(f"cn=m{i},{later}", "applicationProcess") for i in range(60)))
+    server.start()
+    alice, found = server.conn(guest_dn("alice"), "alice-pw", uri=server.ldapi), []
+    message = alice.search_ext(SUFFIX, SUB, text)
+    assert alice.result3(message, 0)[0] == ldap.RES_SEARCH_ENTRY
+    assert c.remove(server, f"olcOverlay={{1}}b2bgate,{c.FRONTEND}") == (0, "")
+    with pytest.raises(ldap.BUSY):
+        while True:
+            kind, entries, _, _ = alice.result3(message, 0)
+            found += [dn for dn, _ in entries if dn.endswith(later)]
+            assert kind != ldap.RES_SEARCH_RESULT, found
+    assert not found
+    server.stop()
