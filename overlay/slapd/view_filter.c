@@ -169,21 +169,11 @@ static void narrow_approx(Operation *op, const struct b2b_passage *p, Filter *f)
  * must name nobody who is hidden. */
 static void narrow_mra(Operation *op, const struct b2b_passage *p, MatchingRuleAssertion *mra)
 {
-	MatchingRule *rule = mra->ma_rule;
-	struct berval value;
+	const Syntax *syntax =
+		mra->ma_desc ? mra->ma_desc->ad_type->sat_syntax : mra->ma_rule->smr_syntax;
 
-	if (mra->ma_desc) {
-		narrow_asserted(op, p, mra->ma_desc->ad_type->sat_syntax, &mra->ma_value);
-		return;
-	}
-	/* of no attribute: slapd normalises it later */
-	if (!b2b_values_are_names(rule->smr_syntax) || !rule->smr_normalize ||
-	    rule->smr_normalize(SLAP_MR_VALUE_OF_ASSERTION_SYNTAX, rule->smr_syntax, rule,
-				&mra->ma_value, &value, op->o_tmpmemctx) != LDAP_SUCCESS)
-		return;
-	op->o_tmpfree(mra->ma_value.bv_val, op->o_tmpmemctx);
-	mra->ma_value = value;
-	narrow_asserted(op, p, rule->smr_syntax, &mra->ma_value);
+	if (mra->ma_desc || b2b_values_are_names(syntax))
+		narrow_asserted(op, p, syntax, &mra->ma_value);
 }
 
 static void narrow_rule(Operation *op, const struct b2b_passage *p, Filter *f)
