@@ -132,6 +132,8 @@ bool b2b_access_divert(Operation *op, struct b2b_tenant *tenant, struct berval *
 		       struct berval *ndn);
 
 /* view_values.c: values that name a guest whom a service account does not find */
+/* Whether values of a syntax are names, with optional bits or without. */
+bool b2b_values_are_names(const Syntax *syntax);
 /* Whether an attribute has values that name somebody: all of DN syntax, and memberUid. */
 bool b2b_values_concern(const AttributeDescription *desc);
 /* Whether a normalised value of such an attribute of an entry of that name's tenant is hidden. */

@@ -25,22 +25,23 @@ static int match(int *match_r, slap_mask_t flags, Syntax *syntax, MatchingRule *
 		 struct berval *value, void *assertion)
 {
 	struct asked *asked = (void *)((char *)rule - offsetof(struct asked, rule));
-	bool names = syntax == slap_schema.si_syn_distinguishedName ||
-		     !strcmp(syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX);
+	int rc = LDAP_SUCCESS;
 
-	if ((names || syntax == asked->uids) &&
-	    b2b_values_hide(asked->op, asked->p, &asked->op->o_req_ndn, syntax, value)) {
+	*match_r = 0;
+	if (asked->sub)
+		rc = asked->base->smr_match(match_r, SLAP_MR_SUBSTR, syntax, asked->base, value,
+					    asked->sub);
+	else if (!asked->present)
+		rc = asked->base->smr_match(match_r, flags, syntax, asked->base, value, assertion);
+	/* of many values few match: whom they name is looked up last */
+	if ((rc == LDAP_SUCCESS && *match_r) ||
+	    !(b2b_values_are_names(syntax) || syntax == asked->uids))
+		return rc;
+	if (b2b_values_hide(asked->op, asked->p, &asked->op->o_req_ndn, syntax, value)) {
 		*match_r = 1;
 		return LDAP_SUCCESS;
 	}
-	if (asked->present) {
-		*match_r = 0;
-		return LDAP_SUCCESS;
-	}
-	if (asked->sub)
-		return asked->base->smr_match(match_r, SLAP_MR_SUBSTR, syntax, asked->base, value,
-					      asked->sub);
-	return asked->base->smr_match(match_r, flags, syntax, asked->base, value, assertion);
+	return rc;
 }
 
 static struct asked *new_asked(Operation *op, const struct b2b_passage *p, MatchingRule *base,
@@ -80,13 +81,19 @@ static bool can_ask(Operation *op, const AttributeDescription *desc)
 	return op->o_sync <= SLAP_CONTROL_IGNORED && (!desc || !desc->ad_type->sat_subtypes);
 }
 
-static void narrow_present(Operation *op, const struct b2b_passage *p, Filter *f)
+/* Where all values are hidden access control leaves it undefined, which only a negation tells from
+ * false. */
+static void narrow_present(Operation *op, const struct b2b_passage *p, Filter *f, bool negated)
 {
 	AttributeDescription *desc = f->f_desc;
 	MatchingRule *base = desc->ad_type->sat_equality;
 
-	if (!b2b_values_concern(desc) || !can_ask(op, desc) || !base)
-		return; /* undefined where all values are hidden */
+	if (!negated || !b2b_values_concern(desc))
+		return;
+	if (!can_ask(op, desc) || !base) {
+		leave_undefined(f);
+		return;
+	}
 	struct asked *asked = new_asked(op, p, base, desc);
 	ber_str2bv("", 0, 1, &asked->mra.ma_value);
 	asked->present = true;
@@ -115,13 +122,12 @@ static void narrow_substrings(Operation *op, const struct b2b_passage *p, Filter
 }
 
 /* A value that nothing has, in the place of one that names a hidden guest. */
-static void divert_value(Operation *op, const AttributeDescription *desc, struct berval *value)
+static void divert_value(Operation *op, const Syntax *syntax, struct berval *value)
 {
 	static const struct berval nowhere = BER_BVC("cn=nowhere"), none = BER_BVC("\x01");
 	struct berval other, name = b2b_groups_name(value);
 
-	if (desc->ad_type->sat_syntax == slap_schema.si_syn_distinguishedName ||
-	    !strcmp(desc->ad_type->sat_syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX)) {
+	if (b2b_values_are_names(syntax)) {
 		struct berval parent;
 
 		ber_dupbv_x(&parent, &name, op->o_tmpmemctx);
@@ -137,12 +143,17 @@ static void divert_value(Operation *op, const AttributeDescription *desc, struct
 	*value = other;
 }
 
+static void narrow_asserted(Operation *op, const struct b2b_passage *p, const Syntax *syntax,
+			    struct berval *value)
+{
+	if (b2b_values_hide(op, p, &op->o_req_ndn, syntax, value))
+		divert_value(op, syntax, value);
+}
+
 static void narrow_value(Operation *op, const struct b2b_passage *p, AttributeAssertion *ava)
 {
-	if (b2b_values_concern(ava->aa_desc) &&
-	    b2b_values_hide(op, p, &op->o_req_ndn, ava->aa_desc->ad_type->sat_syntax,
-			    &ava->aa_value))
-		divert_value(op, ava->aa_desc, &ava->aa_value);
+	if (b2b_values_concern(ava->aa_desc))
+		narrow_asserted(op, p, ava->aa_desc->ad_type->sat_syntax, &ava->aa_value);
 }
 
 /* "Sounds like" is another question than "is"; only where there is no rule for it are they one. */
@@ -152,6 +163,27 @@ static void narrow_approx(Operation *op, const struct b2b_passage *p, Filter *f)
 		narrow_value(op, p, f->f_ava);
 	else if (b2b_values_concern(f->f_av_desc))
 		leave_undefined(f);
+}
+
+/* slapd asks for the right to the value asserted, of each attribute that is looked at: what is asserted
+ * must name nobody who is hidden. */
+static void narrow_mra(Operation *op, const struct b2b_passage *p, MatchingRuleAssertion *mra)
+{
+	MatchingRule *rule = mra->ma_rule;
+	struct berval value;
+
+	if (mra->ma_desc) {
+		narrow_asserted(op, p, mra->ma_desc->ad_type->sat_syntax, &mra->ma_value);
+		return;
+	}
+	/* of no attribute: slapd normalises it later */
+	if (!b2b_values_are_names(rule->smr_syntax) || !rule->smr_normalize ||
+	    rule->smr_normalize(SLAP_MR_VALUE_OF_ASSERTION_SYNTAX, rule->smr_syntax, rule,
+				&mra->ma_value, &value, op->o_tmpmemctx) != LDAP_SUCCESS)
+		return;
+	op->o_tmpfree(mra->ma_value.bv_val, op->o_tmpmemctx);
+	mra->ma_value = value;
+	narrow_asserted(op, p, rule->smr_syntax, &mra->ma_value);
 }
 
 static void narrow_rule(Operation *op, const struct b2b_passage *p, Filter *f)
@@ -164,10 +196,7 @@ static void narrow_rule(Operation *op, const struct b2b_passage *p, Filter *f)
 		leave_undefined(f);
 		return;
 	}
-	/* of an attribute that is named, slapd asks for the right to the value asserted */
-	if (mra->ma_desc && b2b_values_hide(op, p, &op->o_req_ndn,
-					    mra->ma_desc->ad_type->sat_syntax, &mra->ma_value))
-		divert_value(op, mra->ma_desc, &mra->ma_value);
+	narrow_mra(op, p, mra);
 	struct asked *asked = new_asked(op, p, mra->ma_rule, mra->ma_desc);
 	asked->mra.ma_value = mra->ma_value; /* moved */
 	asked->mra.ma_rule_text = mra->ma_rule_text;
@@ -176,19 +205,22 @@ static void narrow_rule(Operation *op, const struct b2b_passage *p, Filter *f)
 	op->o_tmpfree(mra, op->o_tmpmemctx);
 }
 
-static void narrow(Operation *op, const struct b2b_passage *p, Filter *f)
+/* negated: by an odd number of negations around it. */
+static void narrow(Operation *op, const struct b2b_passage *p, Filter *f, bool negated)
 {
 	if (f->f_choice & SLAPD_FILTER_UNDEFINED)
 		return;
 	switch (f->f_choice) {
+	case LDAP_FILTER_NOT:
+		narrow(op, p, f->f_not, !negated);
+		break;
 	case LDAP_FILTER_AND:
 	case LDAP_FILTER_OR:
-	case LDAP_FILTER_NOT:
 		for (Filter *part = f->f_list; part; part = part->f_next)
-			narrow(op, p, part);
+			narrow(op, p, part, negated);
 		break;
 	case LDAP_FILTER_PRESENT:
-		narrow_present(op, p, f);
+		narrow_present(op, p, f, negated);
 		break;
 	case LDAP_FILTER_EQUALITY:
 		narrow_value(op, p, f->f_ava);
@@ -215,12 +247,12 @@ static void narrow(Operation *op, const struct b2b_passage *p, Filter *f)
 void b2b_filter_narrow(Operation *op, const struct b2b_passage *p)
 {
 	if (op->o_tag == LDAP_REQ_SEARCH && op->ors_filter) {
-		narrow(op, p, op->ors_filter);
+		narrow(op, p, op->ors_filter, false);
 		op->o_tmpfree(op->ors_filterstr.bv_val, op->o_tmpmemctx);
 		filter2bv_x(op, op->ors_filter, &op->ors_filterstr);
 	}
 	if (get_assert(op) && get_assertion(op))
-		narrow(op, p, get_assertion(op));
+		narrow(op, p, get_assertion(op), false);
 	if (op->o_tag == LDAP_REQ_COMPARE && op->orc_ava)
 		narrow_value(op, p, op->orc_ava);
 }

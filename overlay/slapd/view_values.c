@@ -5,7 +5,7 @@
  */
 #include "life.h"
 
-static bool is_of_names(const Syntax *syntax)
+bool b2b_values_are_names(const Syntax *syntax)
 {
 	return syntax == slap_schema.si_syn_distinguishedName ||
 	       !strcmp(syntax->ssyn_oid, SLAPD_NAMEUID_SYNTAX);
@@ -26,7 +26,7 @@ bool b2b_values_concern(const AttributeDescription *desc)
 	/* an entry's own name is hidden with the entry */
 	if (desc == slap_schema.si_ad_entryDN || desc == slap_schema.si_ad_subschemaSubentry)
 		return false;
-	return is_of_names(desc->ad_type->sat_syntax) || is_of_uids(desc->ad_type);
+	return b2b_values_are_names(desc->ad_type->sat_syntax) || is_of_uids(desc->ad_type);
 }
 
 static bool names_hidden_dn(Operation *op, const struct b2b_passage *p, const struct berval *value)
@@ -47,32 +47,32 @@ struct uids {
 	Operation *op;
 	const struct b2b_passage *p;
 	bool hidden,
-		found; /* guests of that uid whom the account does not find, and whom it finds */
+		found; /* guests of that uid whom the account does not find, and whoever else has it */
 };
 
 static bool judge_uid(void *ctx, Entry *e)
 {
 	struct uids *uids = ctx;
 
-	if (b2b_view_finds_entry(uids->op, uids->p, e))
+	if (!b2b_map_is_guest(e) || b2b_view_finds_entry(uids->op, uids->p, e))
 		uids->found = true;
 	else
 		uids->hidden = true;
 	return !uids->found;
 }
 
-/* Of several guests with one uid the value may name each. */
+/* Of several with one uid, members of ours among them, the value may name each. */
 static bool names_hidden_uid(Operation *op, const struct b2b_passage *p, struct b2b_tenant *tenant,
 			     const struct berval *value)
 {
 	struct uids uids = { op, p, false, false };
 	char *escaped = b2b_inner_escape(op, value), *filter;
-	size_t size = strlen(escaped) + 40;
+	size_t size = strlen(escaped) + sizeof("(uid=)");
 
 	if (BER_BVISEMPTY(value))
 		return false;
 	filter = op->o_tmpalloc(size, op->o_tmpmemctx);
-	snprintf(filter, size, "(&(objectClass=b2bGuest)(uid=%s))", escaped);
+	snprintf(filter, size, "(uid=%s)", escaped);
 	struct b2b_where where = { &tenant->be->be_nsuffix[0], LDAP_SCOPE_SUBTREE, filter, true };
 	int rc = b2b_inner_search(op, tenant, &where, judge_uid, &uids);
 	op->o_tmpfree(filter, op->o_tmpmemctx);
@@ -86,7 +86,7 @@ bool b2b_values_hide(Operation *op, const struct b2b_passage *p, const struct be
 	struct b2b_tenant *tenant;
 	bool hidden = false;
 
-	if (is_of_names(syntax))
+	if (b2b_values_are_names(syntax))
 		return names_hidden_dn(op, p, value);
 	tenant = b2b_tenant_of(entry_ndn);
 	if (tenant)
@@ -104,7 +104,7 @@ static bool hides_as_read(Operation *op, const struct b2b_passage *p, Entry *e,
 	struct berval ndn = BER_BVNULL;
 	bool hidden;
 
-	if (!is_at_operational(desc->ad_type) || !is_of_names(desc->ad_type->sat_syntax) ||
+	if (!is_at_operational(desc->ad_type) || !b2b_values_are_names(desc->ad_type->sat_syntax) ||
 	    dnNormalize(SLAP_MR_VALUE_OF_ATTRIBUTE_SYNTAX, NULL, NULL, value, &ndn,
 			op->o_tmpmemctx) != LDAP_SUCCESS)
 		return b2b_values_hide(op, p, &e->e_nname, desc->ad_type->sat_syntax, value);

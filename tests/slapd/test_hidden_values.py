@@ -12,6 +12,7 @@ from lib.eyes import SUB, answer, code, control, limited, seen
 from lib.hostile import ber
 from test_service import Watch
 
+SYNC = "1.3.6.1.4.1.4203.1.9.1.1"
 TEAMS = f"ou=teams,{SUFFIX}"
 SHOWN, HIDDEN, NOBODY = guest_dn("shown"), guest_dn("hidden"), guest_dn("nobody")
 MIA = member_dn("mia")
@@ -63,11 +64,14 @@ def world(make_server):
         + builders.app_ldif("wiki", f"b2bAppServiceDN: {WIKI}"))
     guests = "".join(builders.guest_ldif(name, lines="b2bUserState: Accepted")
                      for name in ("shown", "hidden"))
+    guests += builders.guest_ldif("mia", lines="b2bUserState: Accepted")  # as a member of ours
     at = guests.index(f"dn: {HIDDEN}")
     guests = guests[:at] + guests[at:].replace("Enabled: TRUE", "Enabled: FALSE")
     server.load(guests + teams())
     server.start()
-    server.modify(f"dn: {MIA}\nchangetype: modify\nadd: manager\nmanager: {HIDDEN}\n")
+    server.modify(f"dn: {MIA}\nchangetype: modify\nadd: manager\nmanager: {HIDDEN}\n\n"
+                  f"dn: {member_dn('max')}\nchangetype: modify\nadd: manager\n"
+                  f"manager: {builders.GUESTS}\n")
     return server
 
 
@@ -100,7 +104,8 @@ def test_reads(wiki, mia):
     assert HIDDEN in everything and HIDDEN not in less
     for dn, entry in less.items():
         hidden = {(n, v) for n, v in texts(everything[dn])
-                  if b"uid=hidden," in v.lower() or (n == "memberuid" and v == b"hidden")}
+                  if any(name in v.lower() for name in (b"uid=hidden,", guest_dn("mia").encode()))
+                  or (n == "memberuid" and v == b"hidden")}
         if dn == f"cn=mixed,{TEAMS}":
             hidden.add(("seealso", member_dn("max").encode()))
         assert texts(entry) == texts(everything[dn]) - hidden, dn
@@ -120,6 +125,8 @@ SAME = (  # an assertion of the hidden name answers as one of a name that never 
     "(!(member:distinguishedNameMatch:={}))", "(member:dnSubtreeMatch:={})",
     "(!(member:dnSubtreeMatch:={}))", "(member:=%s)" % "{}", "(:distinguishedNameMatch:={})",
     "(!(:distinguishedNameMatch:={}))", "(:dnSubtreeMatch:={})", "(:uniqueMemberMatch:={})",
+    "(:dnSuperiorMatch:={})", "(manager:dnSuperiorMatch:={})", "(:dnSuperiorMatch:=cn=x,{})",
+    "(!(:dnSuperiorMatch:={}))", "(:dn:dnSuperiorMatch:={})",
     "(&(objectClass=groupOfNames)(!(|(member={})(owner={}))))",
 )
 
@@ -264,6 +271,19 @@ def test_sort_keys(wiki, mia):
                 set(seen(mia, TEAMS))
     for bound, attr in ((wiki, b"cn"), (mia, b"member")):
         assert answer(seen, bound, TEAMS, controls=[sort(attr)])[:3] == (0, None, None)
+
+
+@pytest.mark.parametrize("text,name,sync", (
+    ("(!(distinguishedName=*))", "all-hidden", False),
+    ("(|(!(!(!(distinguishedName=*))))(cn=none))", "all-hidden", False),
+    ("(!(member=*))", "all-hidden", True), ("(!(uniqueMember=*))", "unique-hidden", True),
+    ("(!(memberUid=*))", "posix-hidden", True)))
+def test_negated_presence_is_undefined_alike(wiki, text, name, sync):
+    """Where false cannot be told (an attribute with subtypes, a replication search), a negated
+    presence answers alike for an entry whose values are hidden and for one without any."""
+    controls = [control(SYNC, ber(0x30, ber(0x0A, b"\x01")))] if sync else None
+    names = set(seen(wiki, TEAMS, text=text, controls=controls))
+    assert (f"cn={name},{TEAMS}" in names) is (f"cn=posix-empty,{TEAMS}" in names)
 
 
 @pytest.mark.parametrize("text", ["(objectClass=*)", "(member=*)",
