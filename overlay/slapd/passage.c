@@ -126,7 +126,7 @@ static void judge_policy(Operation *op, const struct b2b_session *session,
 
 	passage->app_id = b2b_map_copy(op, b2b_map_app_id(app));
 	passage->app_dn = app ? b2b_map_copy(op, app->dn) : NULL;
-	if (lost)
+	if (proof && lost)
 		passage->verdict = denial(B2B_REASON_POLICY_INVALID, proof->app_dn.bv_val);
 	else if (proof && !takes_proof(snapshot, &passage->guest, proof))
 		passage->verdict = denial(B2B_REASON_SIGN_IN_TOO_OLD, passage->guest.dn);
