@@ -32,7 +32,8 @@ struct b2b_identity {
 	bool groups_known;                         /* the groups claim was there, and whole */
 	struct b2b_str *groups;
 	size_t group_count;
-	unsigned out; /* bits of enum b2b_token_out; none where the claim cannot be read */
+	unsigned out;  /* bits of enum b2b_token_out; none where the claim cannot be read */
+	bool out_said; /* the claim is there: home judged, for the application that azp names */
 };
 
 /*

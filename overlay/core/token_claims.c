@@ -364,6 +364,7 @@ enum b2b_err b2b_token_fill(const struct b2b_token_matter *matter, struct b2b_id
 	if (err == B2B_OK)
 		err = check_kind(matter);
 	identity->out = read_out(matter->claims);
+	identity->out_said = json_object_get(matter->claims, "b2b_out") != NULL;
 	identity->mfa = has_any_claim(matter->claims, &settings->mfa);
 	identity->compliant_device = has_any_claim(matter->claims, &settings->compliant_device);
 	identity->hybrid_joined = has_any_claim(matter->claims, &settings->hybrid_joined);

@@ -142,6 +142,15 @@ static bool may_leave(const struct b2b_bearer *token, enum b2b_scope scope)
 	return token->out & (scope == B2B_DIRECT_IN ? B2B_OUT_DIRECT : B2B_OUT_COLLAB);
 }
 
+/* Whether home judged another application than the one whose door this is: a token of its that names
+ * none was given for the directory. */
+static bool is_of_another_door(const struct b2b_admission *admission)
+{
+	const struct b2b_bearer *token = admission->token;
+
+	return token && token->out_said && admission->app && BER_BVISNULL(&token->proof.app_dn);
+}
+
 struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *admission,
 					struct b2b_context *context)
 {
@@ -155,6 +164,8 @@ struct b2b_verdict b2b_admission_decide(Operation *op, struct b2b_admission *adm
 		return denial(context->scope == B2B_DIRECT_IN ? B2B_REASON_DIRECT_CONNECT
 							      : B2B_REASON_OUTBOUND_USERS,
 			      admission->partner ? admission->partner->dn : NULL);
+	if (is_of_another_door(admission))
+		return denial(B2B_REASON_OUTBOUND_APPS, admission->app->dn);
 	struct b2b_guest guest = admission->guest;
 	if (admission->by_ticket)
 		guest.accepted = true;

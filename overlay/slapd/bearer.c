@@ -38,6 +38,7 @@ static void take_identity(Operation *op, struct b2b_tenant *tenant,
 	token->expires = identity->expires;
 	token->once = partner->token.once;
 	token->out = identity->out;
+	token->out_said = identity->out_said;
 	proof->kind = B2B_IDP_OIDC;
 	if (identity->app)
 		ber_str2bv(b2b_map_copy(op, identity->app->dn), 0, 0, &proof->app_dn);

@@ -193,6 +193,15 @@ static void narrow(struct b2b_explaining *it)
 		it->verdict.until = end;
 }
 
+/* As at the door: home judged no application. */
+static void note_door(struct b2b_explaining *it)
+{
+	if (!it->direct && it->identity && it->identity->out_said && !it->identity->app && it->app)
+		b2b_explain_note(
+			it, "claims", it->app->dn, b2b_reason_name(B2B_REASON_OUTBOUND_APPS),
+			"its home gave the token for no application (b2b_out without azp)");
+}
+
 static void note_connection(struct b2b_explaining *it)
 {
 	const struct b2b_rule *tenant = b2b_snapshot_tenant(it->snapshot);
@@ -286,6 +295,7 @@ static int explain(struct b2b_explaining *it)
 		return rc;
 	if (it->direct)
 		note_direct(it);
+	note_door(it);
 	note_connection(it);
 	decide(it);
 	return answer(it);

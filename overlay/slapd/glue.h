@@ -367,6 +367,7 @@ struct b2b_bearer {
 	time_t expires;
 	bool once;
 	unsigned out;        /* bits of enum b2b_token_out */
+	bool out_said;       /* the token has them from its home */
 	struct b2b_str code; /* six digits that came with it, or empty */
 	struct b2b_proof proof;
 };

@@ -228,6 +228,13 @@ def test_explain__hostile_requests(ctl, members, result):
     assert told[0] == result and (told[1] or "").startswith("b2b: ") and "\n" not in told[1]
 
 
+def test_explain__a_token_for_no_application(ctl):
+    """With b2b_out and no azp home judged the directory: what is an application's door is shut."""
+    for said, reason in (({}, "none"), ({"b2b_out": ["collaboration"]}, "outbound-apps")):
+        told = explain(ctl.root, application="wiki", claims=SIGNER.claims("alice-at-home", **said))
+        assert told["reason"] == reason, told
+
+
 @pytest.mark.parametrize("claims", [
     {"exp": "soon"}, {"aud": [1]}, {"amr": [[[["mfa"]]]]}, {"groups": [None]}, {"iss": 5},
     {"sub": {"a": 1}}, {"sub": "x" * 5000}, {"groups": ["g" * 50] * 100}, {"auth_time": -1},
@@ -307,8 +314,8 @@ def test_explain__sees_what_the_guest_sees(projects, level):
 
 
 def test_explain__the_bound_of_a_scope(projects):
-    """Set-up: the cap of an application is below the guest's clearance. Expected: of an entry in its
-    scope that is above the cap, the cap is told as the bound."""
+    """Set-up: the cap of an application is below the guest's clearance. Expected: of an entry in
+    its scope that is above the cap, the cap is told as the bound."""
     ctl = projects
     ctl.root.modify_s(WIKI, [replace("b2bAppMaxLabel", "Public")])
     said = explain(ctl.root, claims=SIGNER.claims("alice-at-home"),

@@ -1,6 +1,8 @@
 """Two organisations, each a slapd with the module and nothing else: a token from home (.3.4) opens
 the door abroad, for guests and for those without an entry, until one side closes it."""
 
+import re
+
 import ldap
 import pytest
 
@@ -37,9 +39,9 @@ def pair(request, orgs):
         org.set(org.partner(other))
 
 
-def enter(resource, token, dn=""):
+def enter(resource, token, dn="", uri=None):
     """(code, text, who) of a bind with a token, under a name or without one."""
-    connection = resource.server.open()
+    connection = resource.server.open(uri)
     try:
         connection.simple_bind_s(dn, token)
         return 0, "", connection.whoami_s()
@@ -114,6 +116,25 @@ def test_token__collaboration_and_direct_are_two(pair):
         53, "b2b: outbound-users", "")
     home.set(home.partner(resource))
     assert enter(resource, home.token(resource, "max", "wiki"))[:2] == CODE
+
+
+def test_token__an_application_by_the_door(pair):
+    """Home blocks the application that every connection from here stands for, abroad: a token that
+    names none is for the directory, and does not come in by that door."""
+    home, resource = pair
+    desk = b.app_ldif("desk", "b2bAppPeer: 127.0.0.0/8")
+    resource.load(desk)
+    try:
+        home.set(home.partner(resource), CollabOutUsersAccess="allowed",
+                 CollabOutAppsAccess="blocked", CollabOutAppsTarget="desk")
+        assert refusal(home, resource, "mia", "desk") == (53, "b2b: outbound-apps")
+        token, wiki_token = home.token(resource, "mia"), home.token(resource, "mia", "wiki")
+        uri, guest = resource.server.uri, resource.guest("mia")
+        assert enter(resource, token, guest, uri) == (53, "b2b: outbound-apps", "")
+        assert enter(resource, wiki_token, guest, uri)[0] == 0
+        assert enter(resource, token, guest)[0] == 0
+    finally:
+        resource.server.root().delete_s(resource.own(re.match("dn: (.*)", desk)[1]))
 
 
 def test_token__resource_blocks(pair):
