@@ -325,7 +325,8 @@ def test_attribute_label_covers_subtypes(world, caps):
 
 
 def test_comparing_a_supertype_tells_nothing(world, caps):
-    """Whether an entry has a value of a labelled type is not told by a compare with its supertype."""
+    """Whether an entry has a value of a labelled type is not told by a compare with its
+    supertype."""
     bound = caps(clearance="General")
     types(world, "title=Secret")
     got = [code(bound.compare_s, dn, "name", value)
