@@ -298,9 +298,9 @@ def test_a_part_of_a_search_reads_no_names(crowd):
 
 @pytest.mark.parametrize("text", ["(cn=m*)", "(objectClass=applicationProcess)"])
 def test_gate_goes_in_the_middle(home, make_server, text):
-    """Set-up: large entries in the scope, and later ones that are hidden; another overlay beside the
-    gate.  Steps: a search, in parts or not, of which little is read, so that slapd waits for the
-    guest; the gate goes; the rest is read.  Result: busy, and no entry that was hidden."""
+    """Set-up: large entries in the scope, and later ones that are hidden; another overlay beside
+    the gate.  Steps: a search, in parts or not, of which little is read, so that slapd waits for
+    the guest; the gate goes; the rest is read.  Result: busy, and no entry that was hidden."""
     server = make_server(b.tenant_server, start=False, convert=True, modules=("refint",),
                          frontend="overlay refint\n")
     later = f"ou=later,{SUFFIX}"
