@@ -13,10 +13,10 @@ static const struct berval direct_rdn = BER_BVC("cn=direct");
 static bool is_below(const struct berval *ndn, const struct berval *base)
 {
 	ber_len_t tail = direct_rdn.bv_len + 1 + base->bv_len;
-	const char *at = ndn->bv_val + ndn->bv_len - tail;
 
 	if (ndn->bv_len < tail || !dnIsSuffix(ndn, base))
 		return false;
+	const char *at = ndn->bv_val + ndn->bv_len - tail;
 	/* a comma that is part of a value is written as \2C */
 	return !strncmp(at, direct_rdn.bv_val, direct_rdn.bv_len) &&
 	       (at == ndn->bv_val || at[-1] == ',');
