@@ -12,6 +12,20 @@ static bool is_unguarded(Operation *op)
 	return op->o_tag == LDAP_REQ_SEARCH && !b2b_gate_stands();
 }
 
+/* A guest whose access ended during its operation, so that it does not even see where that began, hears
+ * what its next one would. */
+static void say_denial(Operation *op, SlapReply *rs)
+{
+	struct b2b_passage *p = b2b_passage_find(op);
+	char text[B2B_ANSWER_SIZE];
+
+	if (!p || p->who != B2B_WHO_GUEST || p->verdict.effect == B2B_ALLOW)
+		return;
+	b2b_map_answer(p->verdict.reason, text);
+	rs->sr_err = b2b_map_code(p->verdict.reason);
+	rs->sr_text = b2b_map_copy(op, text);
+}
+
 /* Makes the answers about hidden and missing entries alike. */
 static int hide_existence(Operation *op, SlapReply *rs)
 {
@@ -41,6 +55,9 @@ static int hide_existence(Operation *op, SlapReply *rs)
 		}
 		rs->sr_matched = NULL;
 	}
+	if (rs->sr_err == LDAP_NO_SUCH_OBJECT &&
+	    (op->o_tag == LDAP_REQ_SEARCH || op->o_tag == LDAP_REQ_COMPARE))
+		say_denial(op, rs);
 	return SLAP_CB_CONTINUE;
 }
 

@@ -15,7 +15,7 @@ struct write {
 	struct berval person; /* who may have gone; BVNULL: nobody */
 	struct berval name;   /* that a guest has no more; BVNULL: none */
 	bool guests;          /* a guest was made, changed or removed */
-	bool applies;         /* the change applied to the entry as it stood */
+	bool applies;         /* the client's change applied to the entry as it stood */
 	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
 };
@@ -46,12 +46,19 @@ static void settle(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 	}
 }
 
+/* Whether slapd missed a value that we delete by value: the task, or another client, was faster.  Other
+ * values are the client's own condition, whose answer it awaits. */
+static bool is_about_mark(const char *text)
+{
+	return text && strstr(text, b2b_attr_name(B2B_ATTR_DELETE_AFTER));
+}
+
 static int write_done(Operation *op, SlapReply *rs)
 {
 	struct write *write = op->o_callback->sc_private;
 
-	/* of the values that we delete by value one was gone: the task, or another client, was faster */
-	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_ATTRIBUTE && write->applies) {
+	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_ATTRIBUTE && write->applies &&
+	    is_about_mark(rs->sr_text)) {
 		rs->sr_err = LDAP_BUSY;
 		rs->sr_text = "b2b: the entry was changed at the same moment: try again";
 	}
