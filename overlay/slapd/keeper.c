@@ -15,7 +15,6 @@ struct write {
 	struct berval person; /* who may have gone; BVNULL: nobody */
 	struct berval name;   /* that a guest has no more; BVNULL: none */
 	bool guests;          /* a guest was made, changed or removed */
-	bool applies;         /* the client's change applied to the entry as it stood */
 	bool wake;            /* there is something for the task to do at once */
 	bool reload;          /* whole subtrees moved */
 };
@@ -48,17 +47,17 @@ static void settle(Operation *op, struct b2b_tenant *tenant, struct berval *ndn)
 
 /* Whether slapd missed a value that we delete by value: the task, or another client, was faster.  Other
  * values are the client's own condition, whose answer it awaits. */
-static bool is_about_mark(const char *text)
+static bool lost_race(Operation *op, const SlapReply *rs)
 {
-	return text && strstr(text, b2b_attr_name(B2B_ATTR_DELETE_AFTER));
+	return rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_ATTRIBUTE && rs->sr_text &&
+	       strstr(rs->sr_text, b2b_attr_name(B2B_ATTR_DELETE_AFTER)) && !b2b_inner_is(op);
 }
 
 static int write_done(Operation *op, SlapReply *rs)
 {
 	struct write *write = op->o_callback->sc_private;
 
-	if (rs->sr_type == REP_RESULT && rs->sr_err == LDAP_NO_SUCH_ATTRIBUTE && write->applies &&
-	    is_about_mark(rs->sr_text)) {
+	if (lost_race(op, rs)) {
 		rs->sr_err = LDAP_BUSY;
 		rs->sr_text = "b2b: the entry was changed at the same moment: try again";
 	}
@@ -345,15 +344,13 @@ static int judge_images(Operation *op, struct b2b_tenant *tenant, Entry *before,
 	return LDAP_SUCCESS;
 }
 
-/* *applies_r: to the entry as it stands. */
-static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool *applies_r, bool *wake_r,
+static int judge_modify(Operation *op, struct b2b_tenant *tenant, bool *wake_r,
 			struct b2b_error *error)
 {
 	Entry *before, *after;
 	int rc;
 
-	*applies_r = b2b_image_get(op, tenant, &before, &after, error);
-	if (!*applies_r)
+	if (!b2b_image_get(op, tenant, &before, &after, error))
 		return error->text[0] ? LDAP_CONSTRAINT_VIOLATION : LDAP_SUCCESS;
 	rc = judge_images(op, tenant, before, after, wake_r, error);
 	entry_free(before);
@@ -365,7 +362,7 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 {
 	struct b2b_tenant *tenant = b2b_tenant_here(op);
 	struct b2b_error error = { "" };
-	bool applies = false, wake = false;
+	bool wake = false;
 
 	if (!tenant->open)
 		return SLAP_CB_CONTINUE;
@@ -384,11 +381,10 @@ int b2b_keeper_modify(Operation *op, SlapReply *rs)
 		return SLAP_CB_CONTINUE;
 	if (in_transaction(op))
 		return refuse_transaction(op, rs);
-	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, &applies, &wake, &error);
+	int rc = trusted ? LDAP_SUCCESS : judge_modify(op, tenant, &wake, &error);
 	if (rc != LDAP_SUCCESS)
 		return refuse(op, rs, rc, &error);
 	write->guests = true;
-	write->applies = applies;
 	write->wake = wake;
 	if (policy)
 		follow_policy(op, write);
