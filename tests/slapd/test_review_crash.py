@@ -195,10 +195,6 @@ def test_two_servers_share_a_review(pair):
         return views[0] == views[1] and views[0]
     view = poll(alike, 30, "the same guests")
     assert set(map(str, view.values())) == {str((["FALSE"], ["review-lapsed"]))}
-    # a change that slapd loses to the other's of the same moment (test_replication.py, MOMENT)
-    # may leave an item's former state on one of them
-    def applied():
-        items = [reviews.items("shared") for reviews in both]
-        return all("applied" in (items[0][dn]["b2bReviewItemState"]
-                                 + items[1][dn]["b2bReviewItemState"]) for dn in items[0])
-    poll(applied, 30, "applied")
+    poll(lambda: all(item["b2bReviewItemState"] == ["applied"]
+                     for reviews in both for item in reviews.items("shared").values()),
+         30, "applied")
